@@ -19,16 +19,16 @@ GST_SL_API G_DECLARE_DERIVABLE_TYPE(GstSlProcessor, gst_sl_processor, GST, SL_PR
  * @teardown: called after the last step, in the thread that sets the state READY; undoes @setup
  * @process: one unit of work, in the processor's thread. With one link pad and reactive execution
  *   @input is its next buffer; otherwise @pad and @input are %NULL, and the processor takes what it
- *   wants with gst_sl_link_pad_pop_buffer(). A buffer put into @output is pushed on the first source
- *   pad; others are pushed by gst_sl_processor_push()
+ *   wants with gst_sl_link_pad_pop_buffer(). A buffer put into @output is pushed on the first
+ * source pad; others are pushed by gst_sl_processor_push()
  * @process_list: a buffer list of a single link pad, in the processor's thread. The default calls
  *   @process for each buffer of the list
  * @start: manual execution only: begin to drive yourself, called after @setup
  * @stop: manual execution only: no call of yours may be under way when this returns
  * @set_caps: the stream of @pad has new caps, in the processor's thread, in order with the buffers.
  *   The default sets the same caps on the source pads
- * @sink_event: a serialized event of @pad, in the processor's thread, in order with the buffers. The
- *   default forwards it as the class documentation says
+ * @sink_event: a serialized event of @pad, in the processor's thread, in order with the buffers.
+ * The default forwards it as the class documentation says
  *
  * Since: 0.1
  */
@@ -79,10 +79,8 @@ GST_SL_API GstFlowReturn gst_sl_processor_push(GstSlProcessor *self, GstPad *pad
                                                GstBuffer *buffer);
 GST_SL_API GstFlowReturn gst_sl_processor_push_list(GstSlProcessor *self, GstPad *pad,
                                                     GstBufferList *list);
-GST_SL_API gboolean gst_sl_processor_push_event(GstSlProcessor *self, GstPad *pad,
-                                                GstEvent *event);
-GST_SL_API gboolean gst_sl_processor_set_src_caps(GstSlProcessor *self, GstPad *pad,
-                                                  GstCaps *caps);
+GST_SL_API gboolean gst_sl_processor_push_event(GstSlProcessor *self, GstPad *pad, GstEvent *event);
+GST_SL_API gboolean gst_sl_processor_set_src_caps(GstSlProcessor *self, GstPad *pad, GstCaps *caps);
 GST_SL_API void gst_sl_processor_set_execution(GstSlProcessor *self, GstSlExecution execution);
 GST_SL_API void gst_sl_processor_set_live(GstSlProcessor *self, gboolean live);
 GST_SL_API void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency);
