@@ -5,6 +5,8 @@
 An sllink stands behind each decoder and before each sink. Picture and sound go to the display and
 the sound device that there are; without one of them to a sink that only keeps time. The exit code is
 0 when the film or the time is over and after Ctrl-C, and 1 after an error.
+
+Needs PyGObject and GStreamer's typelibs, but not the overrides of gst-python.
 """
 import argparse
 import glob
@@ -17,9 +19,8 @@ import threading
 import gi
 
 gi.require_version("Gst", "1.0")
-gi.require_version("GstBase", "1.0")
 gi.require_version("GstVideo", "1.0")
-from gi.repository import GLib, Gst, GstBase, GstVideo  # noqa: E402
+from gi.repository import GLib, Gst, GstVideo  # noqa: E402
 
 LINK = "sllink"
 DROP_REASONS = ("full", "stale", "flush")
@@ -84,10 +85,10 @@ def find_sound():
 
 
 def base_sink(element):
-    """The sink itself, where an element is a bin around it."""
-    if not isinstance(element, Gst.Bin):
-        return element
-    return next(e for e in list(element.iterate_recurse()) if isinstance(e, GstBase.BaseSink))
+    """The sink itself, where an element is a bin around it, as glimagesink is."""
+    if isinstance(element, Gst.Bin):
+        return element.get_by_interface(GstVideo.VideoOverlay)
+    return element
 
 
 class Branch:
@@ -234,10 +235,10 @@ class Player:
         if not sample:
             print("There was no frame to save as a picture.")
             return
-        png = GstVideo.video_convert_sample(sample, Gst.Caps("image/png"), 10 * Gst.SECOND)
-        with png.get_buffer().map(Gst.MapFlags.READ) as data:
-            self.picture.parent.mkdir(parents=True, exist_ok=True)
-            self.picture.write_bytes(data.data)
+        png = GstVideo.video_convert_sample(sample, Gst.Caps.from_string("image/png"),
+                                            10 * Gst.SECOND).get_buffer()
+        self.picture.parent.mkdir(parents=True, exist_ok=True)
+        self.picture.write_bytes(png.extract_dup(0, png.get_size()))
         print(f"The last frame: {self.picture}")
 
     def run(self, seconds):
