@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
 # What the scripts of this folder share. Sourced by bash.
 set -euo pipefail
 
