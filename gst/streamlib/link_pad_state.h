@@ -80,7 +80,8 @@ public:
   {
     Link &link = this->link();
     Link::ConsumerScope scope(link, processor_);
-    if (!scope)
+    // What a flush is about to drop is not shown any more.
+    if (!scope || link.flow() == GST_FLOW_FLUSHING)
       return none;
     follow_flush(link);
     const LinkItem item = link.peek(*this);
