@@ -3,8 +3,9 @@
  *
  * usage: planted-race gthread|gsttask unguarded|gmutex|gatomic|gstobjectlock
  */
-#include <gst/gst.h>
 #include <string.h>
+
+#include <gst/gst.h>
 
 #define N_STEPS 20000
 
