@@ -33,7 +33,7 @@ PerBuffer count_calls(const std::string &element, const Options &options)
 {
   Exchange exchange;
   exchange.warm_up = 5'000;
-  exchange.buffers = options.is_long ? 1'000'000 : 100'000;
+  exchange.buffers = options.is_long ? 300'000 : 100'000;
   exchange.source_cpu = kProducerCpu;
   exchange.sink_cpu = kConsumerCpu;
   exchange.on_begin = open_call_window;
@@ -64,7 +64,8 @@ void calls_row(const Options &options, const std::string &policy, bool has_budge
     printf("%s\n", spec.id.c_str());
     return;
   }
-  print_row(measure_row(spec, options.effort(), [&](int, Row &row) {
+  const Effort effort = has_budget ? options.effort() : options.single_effort();
+  print_row(measure_row(spec, effort, [&](int, Row &row) {
     const PerBuffer baseline = count_calls(spec.baseline, options);
     const PerBuffer own = count_calls(spec.subject, options);
     row.details["subject_waits"].push_back(own.futex_waits * 1000);

@@ -121,7 +121,7 @@ double element_rate(const std::string &element, Policy policy, bool is_long)
   Exchange exchange;
   exchange.credit = policy == Policy::kInOrder ? kCapacity / 2 : 0;
   exchange.warm_up = 5'000;
-  exchange.duration_ns = is_long ? 600'000'000 : 120'000'000;
+  exchange.duration_ns = is_long ? 250'000'000 : 120'000'000;
   exchange.source_cpu = kProducerCpu;
   exchange.sink_cpu = kConsumerCpu;
   return run_flow(element, exchange).rate;
@@ -168,7 +168,7 @@ private:
       printf("%s\n", spec.id.c_str());
       return;
     }
-    print_row(measure_row(spec, {options_.effort().repetitions, 1}, [&](int, Row &) {
+    print_row(measure_row(spec, options_.single_effort(), [&](int, Row &) {
       const double baseline_rate = rate(other);
       return Pair{rate("ring"), baseline_rate};
     }));
@@ -176,7 +176,7 @@ private:
 
   void raw_row(Policy policy, const std::string &other)
   {
-    const uint64_t items = options_.is_long ? 4'000'000 : 400'000;
+    const uint64_t items = options_.is_long ? 1'500'000 : 400'000;
     row("raw", policy, other, "ring", other,
         [&](const std::string &form) { return raw_rate(form, policy, items); });
   }

@@ -25,7 +25,7 @@ namespace {
 constexpr unsigned kDepth = 256;
 constexpr uint64_t kWarmUp = 5'000;
 constexpr int64_t kShortRunNs = 120'000'000;
-constexpr int64_t kLongRunNs = 600'000'000;
+constexpr int64_t kLongRunNs = 250'000'000;
 const char kQueue[] = "queue max-size-buffers=256 max-size-bytes=0 max-size-time=0";
 const char kLeakyQueue[] =
     "queue max-size-buffers=256 max-size-bytes=0 max-size-time=0 leaky=downstream";
@@ -94,8 +94,7 @@ private:
     spec.budget = {Better::kHigher, budget};
     spec.has_goal = goal > 0;
     spec.goal = {Better::kHigher, goal};
-    Effort effort = options_.effort();
-    effort.attempts = spec.has_budget ? effort.attempts : 1;
+    const Effort effort = spec.has_budget ? options_.effort() : options_.single_effort();
     print_row(measure_row(spec, effort, [&](int, Row &row) {
       const FlowResult baseline = flow(spec.baseline, plan);
       const FlowResult own = flow(spec.subject, plan);
@@ -137,7 +136,7 @@ private:
     spec.baseline = kLeakyQueue;
     spec.unit = "pushes/s";
     spec.has_budget = false;
-    print_row(measure_row(spec, {options_.effort().repetitions, 1}, [&](int, Row &row) {
+    print_row(measure_row(spec, options_.single_effort(), [&](int, Row &row) {
       const FlowResult baseline = flow(spec.baseline, plan);
       const FlowResult own = flow(spec.subject, plan);
       row.details["subject_delivered_part"].push_back(static_cast<double>(own.delivered) /

@@ -5,11 +5,14 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "measure.h"
+
 namespace streamlib::bench {
 
 Options parse_options(int argc, char **argv)
 {
   Options options;
+  options.start_ns = monotonic_ns();
   for (int i = 1; i < argc; i++) {
     const std::string argument = argv[i];
     if (argument == "--long") {

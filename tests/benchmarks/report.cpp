@@ -135,7 +135,7 @@ Row measure_row(const RowSpec &spec, const Effort &effort,
     if (attempt == 1 || better_than(row, best))
       best = std::move(row);
     best.attempts = attempt;
-    if (best.met())
+    if (best.met() || monotonic_ns() > effort.retry_until_ns)
       break;
   }
   return best;

@@ -2,6 +2,7 @@
 // A row of a benchmark: what was measured against which baseline, and whether the budget was met.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -64,6 +65,8 @@ struct Effort {
   int repetitions = 5;
   // On a shared machine the best attempt counts; a row that meets its budget is not tried again.
   int attempts = 3;
+  // No further attempt begins after this time (monotonic): the short form stays short.
+  int64_t retry_until_ns = INT64_MAX;
 };
 
 // Measures a row: `measure` gives one pair for each repetition; attempts as `effort` allows.
