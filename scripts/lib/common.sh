@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
 # What the scripts of this folder share. Sourced by bash.
 set -euo pipefail
 
@@ -34,11 +35,12 @@ restart_for_tsan() { # ARGUMENT...
 # same for the folder to be used again. One that was made by hand has no note; without options it is
 # taken as it is.
 configure() { # BUILD OPTION...
-  local dir=$1 log=$1.log note="${*:2} ${PKG_CONFIG_PATH-}"
+  local dir=$1 note="${*:2} ${PKG_CONFIG_PATH-}" log
   shift
   if [ ! -e "$dir/build.ninja" ] ||
     { [ $# -gt 0 ] && [ "$(cat "$dir/options" 2>/dev/null)" != "$note" ]; }; then
     rm -rf "$dir"
+    log=$(mktemp)
     if ! meson setup --wrap-mode=nodownload "$dir" "$root" "$@" >"$log" 2>&1; then
       cat "$log" >&2
       rm -rf "$dir" "$log"
