@@ -18,6 +18,7 @@
 #include "gst/streamlib/step_task.h"
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -118,8 +119,14 @@ public:
 
   ProcessorClock clock;
   std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
-  Activity activity;
   support::GObjectPtr<GstSlRuntime> runtime;
+
+private:
+  // What the worker writes for each buffer stands apart from what the pushing thread reads.
+  [[maybe_unused]] char apart_[support::kCacheSpan] = {};
+
+public:
+  Activity activity;
 
 private:
   // Worker.
