@@ -102,6 +102,7 @@ public:
   bool src_event(GstPad *pad, GstEvent *event);
   bool src_query(GstPad *pad, GstQuery *query);
   bool send_event(GstEvent *event);
+  bool answer_context(GstQuery *query);
 
   // --- Any thread.
   // What the pipeline has configured; 0 before it has.
