@@ -28,7 +28,8 @@ void ProcessorState::iterate()
   activity.note_thread();
   for (int i = 0; i < kStepsPerIteration && task_.may_run(); i++) {
     int64_t until = kNoDeadline;
-    kicked_.store(false);
+    if (kicked_.load(std::memory_order_relaxed))
+      kicked_.exchange(false);
     const GstSlStep result = step(&until);
     if (result == GST_SL_STEP_AGAIN)
       continue;
