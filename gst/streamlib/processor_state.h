@@ -170,6 +170,7 @@ private:
   GstFlowReturn push_flow_ = GST_FLOW_OK;
   uint64_t pops_ = 0;
   int64_t next_tick_ = 0;
+  int64_t tick_period_ = 0;
   std::atomic<uint64_t> steps_ = 0;
   std::atomic<uint64_t> pushes_ = 0;
   std::atomic<uint64_t> missed_ticks_ = 0;
