@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The plugin of the elements that need nothing but GStreamer itself.
+#include "config.h"
+
+#include "gst/core/gstsllink.h"
+
+static gboolean plugin_init(GstPlugin *plugin)
+{
+  gboolean ok = FALSE;
+  ok |= GST_ELEMENT_REGISTER(sllink, plugin);
+  return ok;
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, slcore,
+                  "Lock-free links between real-time processors", plugin_init, PACKAGE_VERSION,
+                  "LGPL", PACKAGE_NAME, GST_PACKAGE_ORIGIN)

@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:gstslprocessor
+ * @title: GstSlProcessor
+ * @short_description: base class of elements that run between lock-free links
+ *
+ * A processor is an element whose sink pads are #GstSlLinkPad: what is pushed into them waits in a
+ * lock-free link for the processor's own thread, which takes it out step by step. A subclass gives
+ * its pad templates (with %GST_TYPE_SL_LINK_PAD for its sink pads) and
+ * #GstSlProcessorClass.process(); pads of ALWAYS templates are made for it, and request pads on
+ * request.
+ *
+ * |[<!-- language="C" -->
+ * static GstFlowReturn
+ * my_filter_process (GstSlProcessor * self, GstSlLinkPad * pad, GstBuffer * input,
+ *     GstBuffer ** output)
+ * {
+ *   *output = gst_buffer_make_writable (input);
+ *   // work on it
+ *   return GST_FLOW_OK;
+ * }
+ * ]|
+ *
+ * ## When a step is taken
+ *
+ * #GstSlProcessor:execution `reactive`: when a link has data; `continuous`: each
+ * #GstSlProcessor:interval, by absolute deadlines, so that late steps do not shift the later ones,
+ * and missed ones are skipped and counted; `manual`: the element drives itself between the virtual
+ * methods start and stop.
+ *
+ * ## Where
+ *
+ * #GstSlProcessor:scheduling `dedicated`: in a thread of the processor's own, a #GstTask that
+ * STREAM_STATUS messages announce; `inline`: in the thread that pushes.
+ *
+ * ## One link pad
+ *
+ * Events, queries and flow returns go through as they do in a `queue`.
+ *
+ * ## Several link pads
+ *
+ * A step waits until every pad has a buffer, a GAP or EOS at its head. In a live pipeline it waits
+ * no longer than the running time of the earliest head plus the configured latency; a pad without a
+ * head is then late, and the process method finds nothing there. A flush of one pad empties that
+ * pad only, unless it comes from a seek that this processor has sent upstream. The output is a
+ * stream of its own, in a TIME segment that begins with running time 0; it ends when all pads have
+ * ended. The LATENCY answer is the greatest minimum and the least maximum of the live pads.
+ *
+ * ## Messages
+ *
+ * QOS with the count of buffers that links have dropped, at most one a second; the watchdog's
+ * messages (see #GstSlRuntime); an error where process failed and did not say why.
+ *
+ * Since: 0.1
+ */
+#include "gst/streamlib/gstslprocessor.h"
+
+#include <memory>
+
+#include "gst/streamlib/processor_state.h"
+#include "gst/support/guards.h"
+
+GST_DEBUG_CATEGORY(gst_sl_processor_debug);
+#define GST_CAT_DEFAULT gst_sl_processor_debug
+
+using streamlib::LinkPadState;
+using streamlib::ProcessorState;
+using streamlib::support::adopt_mini;
+using streamlib::support::adopt_object;
+
+namespace {
+
+enum class Prop : guint {
+  Execution = 1,
+  Scheduling,
+  Interval,
+  Priority,
+  Paused,
+  Stats,
+};
+
+constexpr GstClockTime kDefaultInterval = 10 * GST_MSECOND;
+
+GstElementClass *parent_class = nullptr;
+gint private_offset = 0;
+
+}  // namespace
+
+ProcessorState &ProcessorState::of(GstSlProcessor *element)
+{
+  return *static_cast<ProcessorState *>(G_STRUCT_MEMBER_P(element, private_offset));
+}
+
+ProcessorState *ProcessorState::of_parent(GstObject *parent)
+{
+  return parent != nullptr && GST_IS_SL_PROCESSOR(parent) ? &of(GST_SL_PROCESSOR(parent)) : nullptr;
+}
+
+// --- Public ---
+
+/**
+ * gst_sl_processor_step:
+ * @self: a processor
+ * @wait_until: (out) (optional): with %GST_SL_STEP_WAIT_UNTIL, when to step again at the latest, in
+ *   nanoseconds of g_get_monotonic_time() * 1000
+ *
+ * Takes one step. For schedulers; the thread of a dedicated processor calls it itself. One thread
+ * at a time.
+ *
+ * Returns: what to do next
+ *
+ * Since: 0.1
+ */
+GstSlStep gst_sl_processor_step(GstSlProcessor *self, GstClockTime *wait_until)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), GST_SL_STEP_ERROR);
+  int64_t until = 0;
+  const GstSlStep result = ProcessorState::of(self).step(&until);
+  if (wait_until != nullptr)
+    *wait_until = static_cast<GstClockTime>(until);
+  return result;
+}
+
+/**
+ * gst_sl_processor_push:
+ * @self: a processor
+ * @pad: (nullable): one of its source pads, %NULL for the first
+ * @buffer: (transfer full): a buffer
+ *
+ * Pushes @buffer. A processor with no link pad or several gets STREAM_START and a TIME segment in
+ * front of its first buffer. The processor's thread; in manual execution one thread of the element.
+ *
+ * Returns: the flow return of downstream, to be returned from the process method
+ *
+ * Since: 0.1
+ */
+GstFlowReturn gst_sl_processor_push(GstSlProcessor *self, GstPad *pad, GstBuffer *buffer)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && GST_IS_BUFFER(buffer), GST_FLOW_ERROR);
+  return ProcessorState::of(self).push(pad, GST_MINI_OBJECT_CAST(buffer));
+}
+
+/**
+ * gst_sl_processor_push_list:
+ * @self: a processor
+ * @pad: (nullable): one of its source pads, %NULL for the first
+ * @list: (transfer full): a buffer list
+ *
+ * As gst_sl_processor_push(), for a list.
+ *
+ * Returns: the flow return of downstream
+ *
+ * Since: 0.1
+ */
+GstFlowReturn gst_sl_processor_push_list(GstSlProcessor *self, GstPad *pad, GstBufferList *list)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && GST_IS_BUFFER_LIST(list), GST_FLOW_ERROR);
+  return ProcessorState::of(self).push(pad, GST_MINI_OBJECT_CAST(list));
+}
+
+/**
+ * gst_sl_processor_push_event:
+ * @self: a processor
+ * @pad: (nullable): one of its source pads, %NULL for all
+ * @event: (transfer full): a downstream event
+ *
+ * Pushes @event, in order with the buffers. The threads of gst_sl_processor_push().
+ *
+ * Returns: %TRUE when it was taken
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_push_event(GstSlProcessor *self, GstPad *pad, GstEvent *event)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && GST_IS_EVENT(event), FALSE);
+  return ProcessorState::of(self).push_event(pad, adopt_mini(event));
+}
+
+/**
+ * gst_sl_processor_set_src_caps:
+ * @self: a processor
+ * @pad: (nullable): one of its source pads, %NULL for all
+ * @caps: fixed caps
+ *
+ * Says what the next buffers are. The threads of gst_sl_processor_push().
+ *
+ * Returns: %FALSE when downstream does not take the caps
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_set_src_caps(GstSlProcessor *self, GstPad *pad, GstCaps *caps)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && GST_IS_CAPS(caps), FALSE);
+  return ProcessorState::of(self).set_src_caps(pad, caps);
+}
+
+/**
+ * gst_sl_processor_set_execution:
+ * @self: a processor
+ * @execution: when steps are taken
+ *
+ * For subclasses, in their instance init.
+ *
+ * Since: 0.1
+ */
+void gst_sl_processor_set_execution(GstSlProcessor *self, GstSlExecution execution)
+{
+  g_return_if_fail(GST_IS_SL_PROCESSOR(self));
+  ProcessorState::of(self).execution = execution;
+}
+
+/**
+ * gst_sl_processor_set_live:
+ * @self: a processor without link pads
+ * @live: whether it makes data in real time, and so none in PAUSED
+ *
+ * For subclasses, before PAUSED. A live processor is stepped in PLAYING only.
+ *
+ * Since: 0.1
+ */
+void gst_sl_processor_set_live(GstSlProcessor *self, gboolean live)
+{
+  g_return_if_fail(GST_IS_SL_PROCESSOR(self));
+  ProcessorState::of(self).live = live;
+}
+
+/**
+ * gst_sl_processor_set_latency:
+ * @self: a processor
+ * @latency: what the processor itself adds, in nanoseconds
+ *
+ * Any thread. Where it changes while playing the pipeline is told.
+ *
+ * Since: 0.1
+ */
+void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency)
+{
+  g_return_if_fail(GST_IS_SL_PROCESSOR(self));
+  if (ProcessorState::of(self).own_latency.exchange(latency) != latency)
+    gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+}
+
+/**
+ * gst_sl_processor_wake:
+ * @self: a processor
+ *
+ * Makes the processor take a step soon. Any thread.
+ *
+ * Since: 0.1
+ */
+void gst_sl_processor_wake(GstSlProcessor *self)
+{
+  g_return_if_fail(GST_IS_SL_PROCESSOR(self));
+  ProcessorState::of(self).kick();
+}
+
+/**
+ * gst_sl_processor_is_stopping:
+ * @self: a processor
+ *
+ * For work that takes long: whether it should end now. Any thread.
+ *
+ * Returns: %TRUE outside PAUSED and PLAYING
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_is_stopping(GstSlProcessor *self)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), TRUE);
+  return ProcessorState::of(self).stopping;
+}
+
+/**
+ * gst_sl_processor_get_runtime:
+ * @self: a processor
+ *
+ * Between setup and teardown.
+ *
+ * Returns: (transfer none) (nullable): the runtime of the processor's pipeline; %NULL in the state
+ *   NULL
+ *
+ * Since: 0.1
+ */
+GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), nullptr);
+  return ProcessorState::of(self).runtime.get();
+}
+
+/**
+ * gst_sl_processor_report_error:
+ * @self: a processor
+ * @domain: the domain of the error, such as %GST_RESOURCE_ERROR
+ * @code: a code of @domain
+ * @text: what happened and what to do about it, for the user
+ * @debug: (nullable): the facts, for the developer
+ *
+ * Posts an error message. The process method then returns %GST_FLOW_ERROR. Any thread.
+ *
+ * Since: 0.1
+ */
+void gst_sl_processor_report_error(GstSlProcessor *self, GQuark domain, gint code,
+                                   const gchar *text, const gchar *debug)
+{
+  g_return_if_fail(GST_IS_SL_PROCESSOR(self) && text != nullptr);
+  ProcessorState::of(self).report_error(domain, code, text, debug);
+}
+
+// --- Virtual methods ---
+
+static gboolean gst_sl_processor_default_sink_event(GstSlProcessor *self, GstSlLinkPad *pad,
+                                                    GstEvent *event)
+{
+  return ProcessorState::of(self).default_sink_event(LinkPadState::of(pad), event);
+}
+
+static GstFlowReturn gst_sl_processor_default_process_list(GstSlProcessor *self, GstSlLinkPad *pad,
+                                                           GstBufferList *list)
+{
+  const auto owned = adopt_mini(list);
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint i = 0; i < gst_buffer_list_length(list) && flow == GST_FLOW_OK; i++)
+    flow = ProcessorState::of(self).call_process(pad, gst_buffer_ref(gst_buffer_list_get(list, i)));
+  return flow;
+}
+
+// --- GstElement ---
+
+static GstStateChangeReturn gst_sl_processor_change_state(GstElement *element,
+                                                          GstStateChange transition)
+{
+  GstSlProcessor *self = GST_SL_PROCESSOR(element);
+  ProcessorState &state = ProcessorState::of(self);
+  const bool stops = transition == GST_STATE_CHANGE_PAUSED_TO_READY;
+
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      state.runtime = adopt_object(gst_sl_runtime_for_element(element));
+      break;
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (!state.setup())
+        return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
+      state.set_playing(true);
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      if (state.is_worker_thread()) {
+        GST_ELEMENT_WARNING(element, CORE, STATE_CHANGE,
+                            ("A processor cannot be stopped by its own thread. Let another thread "
+                             "set the state, as gst_element_call_async() does."),
+                            (nullptr));
+        return GST_STATE_CHANGE_FAILURE;
+      }
+      state.begin_stop();
+      break;
+    default:
+      break;
+  }
+
+  GstStateChangeReturn result = parent_class->change_state(element, transition);
+  if (result == GST_STATE_CHANGE_FAILURE && transition != GST_STATE_CHANGE_READY_TO_PAUSED)
+    return result;
+
+  switch (transition) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (result == GST_STATE_CHANGE_FAILURE || !state.start()) {
+        state.begin_stop();
+        state.finish_stop();
+        return GST_STATE_CHANGE_FAILURE;
+      }
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      state.set_playing(false);
+      break;
+    case GST_STATE_CHANGE_READY_TO_NULL:
+      state.runtime.reset();
+      break;
+    default:
+      break;
+  }
+  if (stops)
+    state.finish_stop();
+  const bool no_preroll = state.live && state.link_count() == 0 &&
+                          (transition == GST_STATE_CHANGE_READY_TO_PAUSED ||
+                           transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED);
+  return no_preroll ? GST_STATE_CHANGE_NO_PREROLL : result;
+}
+
+static gboolean gst_sl_processor_set_clock(GstElement *element, GstClock *clock)
+{
+  ProcessorState::of(GST_SL_PROCESSOR(element)).clock.set_clock(clock);
+  return parent_class->set_clock(element, clock);
+}
+
+static gboolean gst_sl_processor_send_event(GstElement *element, GstEvent *event)
+{
+  return ProcessorState::of(GST_SL_PROCESSOR(element)).send_event(event) ||
+         parent_class->send_event(element, event);
+}
+
+static void gst_sl_processor_pad_added(GstElement *element, GstPad *pad)
+{
+  ProcessorState::of(GST_SL_PROCESSOR(element)).pad_added(pad);
+}
+
+static void gst_sl_processor_pad_removed(GstElement *element, GstPad *pad)
+{
+  ProcessorState::of(GST_SL_PROCESSOR(element)).pad_removed(pad);
+}
+
+static gboolean gst_sl_processor_src_event(GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  return ProcessorState::of(GST_SL_PROCESSOR(parent)).src_event(pad, event);
+}
+
+static gboolean gst_sl_processor_src_query(GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  return ProcessorState::of(GST_SL_PROCESSOR(parent)).src_query(pad, query);
+}
+
+static GstPad *gst_sl_processor_make_pad(GstPadTemplate *templ, const gchar *name)
+{
+  GstPad *pad = gst_pad_new_from_template(templ, name);
+  if (GST_PAD_IS_SRC(pad)) {
+    gst_pad_set_event_function(pad, gst_sl_processor_src_event);
+    gst_pad_set_query_function(pad, gst_sl_processor_src_query);
+  }
+  return pad;
+}
+
+static GstPad *gst_sl_processor_request_new_pad(GstElement *element, GstPadTemplate *templ,
+                                                const gchar *name, const GstCaps *caps)
+{
+  ProcessorState &state = ProcessorState::of(GST_SL_PROCESSOR(element));
+  const bool is_link = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SINK;
+  if (is_link && state.is_inline() && state.link_count() > 0) {
+    GST_ELEMENT_WARNING(element, STREAM, NOT_IMPLEMENTED,
+                        ("A processor that runs inline has one link pad. Set scheduling=dedicated "
+                         "before requesting a second one."),
+                        (nullptr));
+    return nullptr;
+  }
+  streamlib::support::CStr made;
+  const char *pattern = GST_PAD_TEMPLATE_NAME_TEMPLATE(templ);
+  if (name == nullptr && strchr(pattern, '%') != nullptr) {
+    for (guint i = 0;; i++) {
+      made.reset(
+          g_strdup_printf("%.*s%u", static_cast<int>(strchr(pattern, '%') - pattern), pattern, i));
+      const auto taken = adopt_object(gst_element_get_static_pad(element, made.get()));
+      if (!taken)
+        break;
+    }
+    name = made.get();
+  }
+  GstPad *pad = gst_sl_processor_make_pad(templ, name);
+  const bool is_running = !state.stopping;
+  if (is_running)
+    gst_pad_set_active(pad, TRUE);
+  if (gst_element_add_pad(element, pad))
+    return pad;
+  return nullptr;
+}
+
+static void gst_sl_processor_release_pad(GstElement *element, GstPad *pad)
+{
+  gst_pad_set_active(pad, FALSE);
+  gst_element_remove_pad(element, pad);
+}
+
+// --- GObject ---
+
+// A setting that the running processor depends on stays as it is, and the user is told.
+static bool gst_sl_processor_may_change(GstSlProcessor *self, GParamSpec *spec)
+{
+  if (ProcessorState::of(self).stopping)
+    return true;
+  GST_ELEMENT_WARNING(
+      self, RESOURCE, SETTINGS,
+      ("%s can be changed in the states NULL and READY only; it stays as it is.", spec->name),
+      (nullptr));
+  return false;
+}
+
+static void gst_sl_processor_set_scheduling(GstSlProcessor *self, GstSlScheduling scheduling)
+{
+  ProcessorState &state = ProcessorState::of(self);
+  const bool is_inline = scheduling == GST_SL_SCHEDULING_INLINE;
+  if (is_inline && (state.link_count() != 1 || state.execution != GST_SL_EXECUTION_REACTIVE)) {
+    GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                        ("scheduling=inline needs a reactive processor with one link pad; "
+                         "scheduling stays as it is."),
+                        ("link pads: %u", state.link_count()));
+    return;
+  }
+  state.scheduling = scheduling;
+}
+
+static void gst_sl_processor_set_property(GObject *object, guint id, const GValue *value,
+                                          GParamSpec *spec)
+{
+  GstSlProcessor *self = GST_SL_PROCESSOR(object);
+  ProcessorState &state = ProcessorState::of(self);
+  switch (static_cast<Prop>(id)) {
+    case Prop::Execution:
+      if (gst_sl_processor_may_change(self, spec))
+        state.execution = static_cast<GstSlExecution>(g_value_get_enum(value));
+      break;
+    case Prop::Scheduling:
+      if (gst_sl_processor_may_change(self, spec))
+        gst_sl_processor_set_scheduling(self,
+                                        static_cast<GstSlScheduling>(g_value_get_enum(value)));
+      break;
+    case Prop::Interval:
+      state.interval = g_value_get_uint64(value);
+      state.kick();
+      break;
+    case Prop::Priority:
+      state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
+      break;
+    case Prop::Paused:
+      state.set_paused(g_value_get_boolean(value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+static void gst_sl_processor_get_property(GObject *object, guint id, GValue *value,
+                                          GParamSpec *spec)
+{
+  const ProcessorState &state = ProcessorState::of(GST_SL_PROCESSOR(object));
+  switch (static_cast<Prop>(id)) {
+    case Prop::Execution:
+      g_value_set_enum(value, state.execution);
+      break;
+    case Prop::Scheduling:
+      g_value_set_enum(value, state.scheduling);
+      break;
+    case Prop::Interval:
+      g_value_set_uint64(value, state.interval);
+      break;
+    case Prop::Priority:
+      g_value_set_enum(value, state.priority);
+      break;
+    case Prop::Paused:
+      g_value_set_boolean(value, state.is_paused());
+      break;
+    case Prop::Stats:
+      g_value_take_boxed(value, state.stats().release());
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+static void gst_sl_processor_finalize(GObject *object)
+{
+  std::destroy_at(&ProcessorState::of(GST_SL_PROCESSOR(object)));
+  G_OBJECT_CLASS(parent_class)->finalize(object);
+}
+
+static void gst_sl_processor_install_properties(GObjectClass *klass)
+{
+  constexpr auto kInReady = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                     GST_PARAM_MUTABLE_READY);
+  constexpr auto kAlways = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                    GST_PARAM_MUTABLE_PLAYING);
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Execution),
+      g_param_spec_enum("execution", "Execution", "When the processor takes a step",
+                        GST_TYPE_SL_EXECUTION, GST_SL_EXECUTION_REACTIVE, kInReady));
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Scheduling),
+      g_param_spec_enum("scheduling", "Scheduling", "Which thread runs the steps",
+                        GST_TYPE_SL_SCHEDULING, GST_SL_SCHEDULING_DEDICATED, kInReady));
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Interval),
+      g_param_spec_uint64(
+          "interval", "Interval",
+          "The period of continuous execution, in nanoseconds (0 = without a pause)", 0, G_MAXINT64,
+          kDefaultInterval, kAlways));
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Priority),
+      g_param_spec_enum("priority", "Priority", "The scheduling priority of the processor's thread",
+                        GST_TYPE_SL_PRIORITY, GST_SL_PRIORITY_NORMAL, kInReady));
+  /**
+   * GstSlProcessor:paused:
+   *
+   * Holds buffers back in the links; events at the head pass. A `latest` link keeps the newest
+   * buffer, an `in-order` one drops what is too old when the pause ends, a `lossless` one makes its
+   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Paused),
+      g_param_spec_boolean("paused", "Paused", "Hold buffers back", FALSE, kAlways));
+  /**
+   * GstSlProcessor:stats:
+   *
+   * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
+   * execution), `late-joins` (steps at a deadline, without the data of a late pad), and those of
+   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, else a structure of
+   * them for each pad, under the pad's name.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property(
+      klass, static_cast<guint>(Prop::Stats),
+      g_param_spec_boxed("stats", "Statistics", "The figures of the processor and its links",
+                         GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+}
+
+static void gst_sl_processor_class_init(gpointer klass, gpointer)
+{
+  parent_class = GST_ELEMENT_CLASS(g_type_class_peek_parent(klass));
+  if (private_offset != 0)
+    g_type_class_adjust_private_offset(klass, &private_offset);
+  GST_DEBUG_CATEGORY_INIT(gst_sl_processor_debug, "slprocessor", 0, "processors");
+
+  GObjectClass *object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = gst_sl_processor_set_property;
+  object_class->get_property = gst_sl_processor_get_property;
+  object_class->finalize = gst_sl_processor_finalize;
+  gst_sl_processor_install_properties(object_class);
+
+  GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
+  element_class->change_state = gst_sl_processor_change_state;
+  element_class->set_clock = gst_sl_processor_set_clock;
+  element_class->send_event = gst_sl_processor_send_event;
+  element_class->pad_added = gst_sl_processor_pad_added;
+  element_class->pad_removed = gst_sl_processor_pad_removed;
+  element_class->request_new_pad = gst_sl_processor_request_new_pad;
+  element_class->release_pad = gst_sl_processor_release_pad;
+
+  GstSlProcessorClass *processor_class = GST_SL_PROCESSOR_CLASS(klass);
+  processor_class->sink_event = gst_sl_processor_default_sink_event;
+  processor_class->process_list = gst_sl_processor_default_process_list;
+}
+
+// `klass` is the class of the instance, whose templates say which pads it has.
+static void gst_sl_processor_init(GTypeInstance *instance, gpointer klass)
+{
+  GstSlProcessor *self = GST_SL_PROCESSOR(instance);
+  std::construct_at(&ProcessorState::of(self), self);
+  GstElement *element = GST_ELEMENT(instance);
+  bool has_src = false;
+  bool has_sink = false;
+  for (GList *item = gst_element_class_get_pad_template_list(GST_ELEMENT_CLASS(klass));
+       item != nullptr; item = item->next) {
+    GstPadTemplate *templ = GST_PAD_TEMPLATE(item->data);
+    const bool is_src = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SRC;
+    (is_src ? has_src : has_sink) = true;
+    if (GST_PAD_TEMPLATE_PRESENCE(templ) == GST_PAD_ALWAYS)
+      gst_element_add_pad(element,
+                          gst_sl_processor_make_pad(templ, GST_PAD_TEMPLATE_NAME_TEMPLATE(templ)));
+  }
+  if (!has_src)
+    GST_OBJECT_FLAG_SET(element, GST_ELEMENT_FLAG_SINK);
+  if (!has_sink)
+    GST_OBJECT_FLAG_SET(element, GST_ELEMENT_FLAG_SOURCE);
+  if (element->numsrcpads != 1 || element->numsinkpads != 1)
+    return;
+  // One in, one out: caps and allocation are asked of the neighbours, unless a subclass knows
+  // better.
+  for (GstPad *pad : {GST_PAD(element->sinkpads->data), GST_PAD(element->srcpads->data)}) {
+    GST_PAD_SET_PROXY_CAPS(pad);
+    GST_PAD_SET_PROXY_ALLOCATION(pad);
+  }
+}
+
+// By hand, because the instance init function needs the class of the instance.
+GType gst_sl_processor_get_type(void)
+{
+  static gsize type_id = 0;
+  if (g_once_init_enter(&type_id)) {
+    const GType type = g_type_register_static_simple(
+        GST_TYPE_ELEMENT, g_intern_static_string("GstSlProcessor"), sizeof(GstSlProcessorClass),
+        gst_sl_processor_class_init, sizeof(GstSlProcessor), gst_sl_processor_init,
+        G_TYPE_FLAG_ABSTRACT);
+    private_offset = g_type_add_instance_private(type, sizeof(ProcessorState));
+    g_once_init_leave(&type_id, type);
+  }
+  return type_id;
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:gstslruntime
+ * @title: GstSlRuntime
+ * @short_description: what the processors of a pipeline share
+ *
+ * A runtime owns the I/O context, a #GMainContext with a thread of its own that starts with its
+ * first use, and the watchdog, which says on the bus when foreign code does not return to a
+ * processor.
+ *
+ * The processors of one pipeline have one runtime, shared by a #GstContext of the type
+ * %GST_SL_RUNTIME_CONTEXT_TYPE. The first processor that goes to READY makes it, unless the
+ * application gave one to the pipeline: to let two pipelines share a runtime, set the same context
+ * on both.
+ *
+ * |[<!-- language="C" -->
+ * g_autoptr (GstSlRuntime) runtime = gst_sl_runtime_new ();
+ * g_autoptr (GstContext) context = gst_sl_runtime_to_context (runtime, TRUE);
+ * gst_element_set_context (first_pipeline, context);
+ * gst_element_set_context (second_pipeline, context);
+ * ]|
+ *
+ * The watchdog posts element messages. `streamlib-stall` has the fields `element`, `phase`
+ * (`setup`, `start`, `process`, `push`, `stop` or `teardown`), `thread` (the system's number of the
+ * thread), `duration` (nanoseconds), and for a push `pad` and `peer`, the element that does not
+ * return; `streamlib-stall-over` follows when it has.
+ *
+ * Since: 0.1
+ */
+#include "gst/streamlib/gstslruntime.h"
+
+#include <memory>
+
+#include "gst/streamlib/gstslruntime_private.h"
+#include "gst/streamlib/io_thread.h"
+#include "gst/support/guards.h"
+
+using streamlib::IoThread;
+using streamlib::Watchdog;
+using streamlib::support::adopt_mini;
+using streamlib::support::adopt_object;
+using streamlib::support::GObjectPtr;
+using streamlib::support::MiniPtr;
+using streamlib::support::share_object;
+
+namespace {
+
+struct RuntimeState {
+  explicit RuntimeState(GObject *runtime) : watchdog(runtime, io) {}
+
+  IoThread io;
+  Watchdog watchdog;
+};
+
+}  // namespace
+
+typedef RuntimeState GstSlRuntimePrivate;
+
+struct _GstSlRuntime {
+  GstObject parent;
+};
+
+G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlRuntime, gst_sl_runtime, GST_TYPE_OBJECT,
+                              G_ADD_PRIVATE(GstSlRuntime))
+
+static RuntimeState &gst_sl_runtime_state(GstSlRuntime *self)
+{
+  return *static_cast<RuntimeState *>(gst_sl_runtime_get_instance_private(self));
+}
+
+Watchdog &streamlib::watchdog_of(GstSlRuntime *runtime)
+{
+  return gst_sl_runtime_state(runtime).watchdog;
+}
+
+/**
+ * gst_sl_runtime_new:
+ *
+ * Returns: (transfer full): a runtime of its own
+ *
+ * Since: 0.1
+ */
+GstSlRuntime *gst_sl_runtime_new(void)
+{
+  auto *runtime = static_cast<GstSlRuntime *>(g_object_new(GST_TYPE_SL_RUNTIME, nullptr));
+  gst_object_ref_sink(runtime);
+  return runtime;
+}
+
+/**
+ * gst_sl_runtime_from_context:
+ * @context: a context
+ *
+ * Returns: (transfer full) (nullable): the runtime that @context carries, %NULL when it carries
+ * none
+ *
+ * Since: 0.1
+ */
+GstSlRuntime *gst_sl_runtime_from_context(GstContext *context)
+{
+  g_return_val_if_fail(GST_IS_CONTEXT(context), nullptr);
+  if (!gst_context_has_context_type(context, GST_SL_RUNTIME_CONTEXT_TYPE))
+    return nullptr;
+  GstSlRuntime *runtime = nullptr;
+  gst_structure_get(gst_context_get_structure(context), "runtime", GST_TYPE_SL_RUNTIME, &runtime,
+                    nullptr);
+  return runtime;
+}
+
+/**
+ * gst_sl_runtime_to_context:
+ * @self: a runtime
+ * @persistent: whether elements keep the context when they go to NULL; %TRUE for a context that an
+ *   application sets
+ *
+ * Returns: (transfer full): a context that carries the runtime
+ *
+ * Since: 0.1
+ */
+GstContext *gst_sl_runtime_to_context(GstSlRuntime *self, gboolean persistent)
+{
+  g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
+  GstContext *context = gst_context_new(GST_SL_RUNTIME_CONTEXT_TYPE, persistent);
+  gst_structure_set(gst_context_writable_structure(context), "runtime", GST_TYPE_SL_RUNTIME, self,
+                    nullptr);
+  return context;
+}
+
+/**
+ * gst_sl_runtime_get_io_context:
+ * @self: a runtime
+ *
+ * The context on which a runtime's I/O runs. Its thread starts with the first call and ends with
+ * the runtime. Sources that are attached to it must not block. Any thread.
+ *
+ * Returns: (transfer none): the context
+ *
+ * Since: 0.1
+ */
+GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self)
+{
+  g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
+  return gst_sl_runtime_state(self).io.context();
+}
+
+// --- One runtime for each pipeline ---
+
+namespace {
+
+// What a pipeline remembers of its runtime: a weak reference, so that the runtime ends with its
+// last processor.
+struct Remembered {
+  explicit Remembered(GstSlRuntime *runtime) { g_weak_ref_init(&ref, runtime); }
+  ~Remembered() { g_weak_ref_clear(&ref); }
+  GWeakRef ref;
+  gint references = 1;
+};
+
+gpointer share_remembered(gpointer remembered, gpointer)
+{
+  if (remembered != nullptr)
+    g_atomic_int_inc(&static_cast<Remembered *>(remembered)->references);
+  return remembered;
+}
+
+void drop_remembered(gpointer data)
+{
+  auto *remembered = static_cast<Remembered *>(data);
+  if (g_atomic_int_dec_and_test(&remembered->references))
+    delete remembered;
+}
+
+GObjectPtr<GstObject> toplevel_of(GstElement *element)
+{
+  GObjectPtr<GstObject> top = share_object(GST_OBJECT_CAST(element));
+  while (GstObject *parent = gst_object_get_parent(top.get()))
+    top = adopt_object(parent);
+  return top;
+}
+
+// The runtime of the pipeline, made if there is none; of two elements that come at once both get
+// the same one.
+GObjectPtr<GstSlRuntime> obtain_for_toplevel(GstElement *element)
+{
+  const GQuark quark = g_quark_from_static_string(GST_SL_RUNTIME_CONTEXT_TYPE);
+  GObjectPtr<GstObject> top = toplevel_of(element);
+  for (;;) {
+    auto *known = static_cast<Remembered *>(
+        g_object_dup_qdata(G_OBJECT(top.get()), quark, share_remembered, nullptr));
+    GObjectPtr<GstSlRuntime> runtime;
+    if (known != nullptr)
+      runtime = adopt_object(static_cast<GstSlRuntime *>(g_weak_ref_get(&known->ref)));
+    bool replaced = false;
+    if (!runtime) {
+      runtime = adopt_object(gst_sl_runtime_new());
+      auto *fresh = new Remembered(runtime.get());
+      GDestroyNotify destroy_known = nullptr;
+      replaced = g_object_replace_qdata(G_OBJECT(top.get()), quark, known, fresh, drop_remembered,
+                                        &destroy_known);
+      if (!replaced)
+        drop_remembered(fresh);
+      else if (known != nullptr)
+        drop_remembered(known);
+    } else {
+      replaced = true;
+    }
+    if (known != nullptr)
+      drop_remembered(known);
+    if (replaced)
+      return runtime;
+  }
+}
+
+MiniPtr<GstContext> context_of(GstElement *element)
+{
+  return adopt_mini(gst_element_get_context(element, GST_SL_RUNTIME_CONTEXT_TYPE));
+}
+
+// The context that a neighbour can tell of.
+MiniPtr<GstContext> context_of_neighbours(GstElement *element)
+{
+  MiniPtr<GstQuery> query = adopt_mini(gst_query_new_context(GST_SL_RUNTIME_CONTEXT_TYPE));
+  bool found = false;
+  auto ask = [&](GList *pads) {
+    for (GList *item = pads; item != nullptr && !found; item = item->next)
+      found = gst_pad_peer_query(GST_PAD(item->data), query.get());
+    g_list_free_full(pads, gst_object_unref);
+  };
+  auto pads_of = [element](GList *list) {
+    streamlib::support::ObjectLock lock(element);
+    return g_list_copy_deep(
+        list, [](gconstpointer pad, gpointer) { return gst_object_ref(const_cast<gpointer>(pad)); },
+        nullptr);
+  };
+  ask(pads_of(element->srcpads));
+  if (!found)
+    ask(pads_of(element->sinkpads));
+  if (!found)
+    return nullptr;
+  GstContext *context = nullptr;
+  gst_query_parse_context(query.get(), &context);
+  return streamlib::support::share_mini(context);
+}
+
+}  // namespace
+
+/**
+ * gst_sl_runtime_for_element:
+ * @element: an element that is going to READY
+ *
+ * The runtime of the pipeline that @element is in: that of the context which was set on it, which a
+ * neighbour has, or which the application sets when it is asked by a NEED_CONTEXT message; else one
+ * that all elements of the pipeline share, made at need and announced by a HAVE_CONTEXT message. An
+ * element outside any pipeline gets one of its own. Not for streaming threads.
+ *
+ * Returns: (transfer full): the runtime
+ *
+ * Since: 0.1
+ */
+GstSlRuntime *gst_sl_runtime_for_element(GstElement *element)
+{
+  g_return_val_if_fail(GST_IS_ELEMENT(element), nullptr);
+  MiniPtr<GstContext> context = context_of(element);
+  if (!context)
+    context = context_of_neighbours(element);
+  if (!context) {
+    gst_element_post_message(
+        element, gst_message_new_need_context(GST_OBJECT(element), GST_SL_RUNTIME_CONTEXT_TYPE));
+    context = context_of(element);
+  }
+  if (context) {
+    GstSlRuntime *runtime = gst_sl_runtime_from_context(context.get());
+    if (runtime != nullptr)
+      return runtime;
+  }
+  GObjectPtr<GstSlRuntime> runtime = obtain_for_toplevel(element);
+  context = adopt_mini(gst_sl_runtime_to_context(runtime.get(), FALSE));
+  gst_element_set_context(element, context.get());
+  gst_element_post_message(element,
+                           gst_message_new_have_context(GST_OBJECT(element), context.release()));
+  return runtime.release();
+}
+
+// --- GObject ---
+
+static void gst_sl_runtime_finalize(GObject *object)
+{
+  std::destroy_at(&gst_sl_runtime_state(GST_SL_RUNTIME(object)));
+  G_OBJECT_CLASS(gst_sl_runtime_parent_class)->finalize(object);
+}
+
+static void gst_sl_runtime_class_init(GstSlRuntimeClass *klass)
+{
+  G_OBJECT_CLASS(klass)->finalize = gst_sl_runtime_finalize;
+}
+
+static void gst_sl_runtime_init(GstSlRuntime *self)
+{
+  std::construct_at(&gst_sl_runtime_state(self), G_OBJECT(self));
+}

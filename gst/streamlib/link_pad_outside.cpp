@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A link pad seen from outside: its figures, and the move of its link to another pad.
+#include "gst/streamlib/link_pad_state.h"
+#include "gst/streamlib/processor_state.h"
+#include "gst/support/guards.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_link_debug);
+#define GST_CAT_DEFAULT gst_sl_link_debug
+
+namespace streamlib {
+
+using support::adopt_object;
+using support::Done;
+using support::Failure;
+using support::GObjectPtr;
+using support::ObjectLock;
+using support::share_object;
+using support::Status;
+using support::StructurePtr;
+
+StructurePtr LinkPadState::stats() const
+{
+  std::shared_ptr<Link> link;
+  {
+    ObjectLock lock(pad_);
+    for (const auto &candidate : links_) {
+      if (candidate.get() == link_.load())
+        link = candidate;
+    }
+  }
+  const LinkCounters counters = link->counters();
+  const auto level = static_cast<guint>(counters.level());
+  return StructurePtr(gst_structure_new(
+      "application/x-streamlib-link-stats", "policy", GST_TYPE_SL_LINK_POLICY, link->policy(),
+      "depth", G_TYPE_UINT, link->depth(), "level", G_TYPE_UINT, level, "pushed", G_TYPE_UINT64,
+      counters.pushed, "popped", G_TYPE_UINT64, counters.popped, "dropped", G_TYPE_UINT64,
+      counters.dropped(), "dropped-full", G_TYPE_UINT64, counters.dropped_full, "dropped-stale",
+      G_TYPE_UINT64, counters.dropped_stale, "dropped-flush", G_TYPE_UINT64, counters.dropped_flush,
+      "wakeups", G_TYPE_UINT64, counters.wakeups, "queueing-p50", G_TYPE_UINT64,
+      counters.queueing_p50, "queueing-p99", G_TYPE_UINT64, counters.queueing_p99, "queueing-max",
+      G_TYPE_UINT64, counters.queueing_max, "sampled", G_TYPE_UINT, counters.sampled, nullptr));
+}
+
+void LinkPadState::post_drops(GstElement *element)
+{
+  const LinkCounters counters = link().counters();
+  const uint64_t dropped = counters.dropped_full + counters.dropped_stale;
+  if (dropped == std::exchange(reported_drops_, dropped))
+    return;
+  GstMessage *message =
+      gst_message_new_qos(GST_OBJECT_CAST(element), TRUE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE,
+                          GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE);
+  gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, counters.popped, dropped);
+  gst_element_post_message(element, message);
+}
+
+namespace {
+
+Failure failure(GstSlLinkError code, const char *text)
+{
+  return Failure{code, text, {}};
+}
+
+bool accepts(GstPad *pad, GstPad *peer)
+{
+  support::MiniPtr<GstCaps> caps = support::adopt_mini(gst_pad_get_current_caps(peer));
+  return !caps || gst_pad_query_accept_caps(pad, caps.get());
+}
+
+// What the peer's thread needs to move over, whenever it is free to.
+struct Move {
+  GObjectPtr<GstSlLinkPad> to;
+  GObjectPtr<GstSlLinkPad> from;
+};
+
+}  // namespace
+
+Status LinkPadState::take_over(LinkPadState &from)
+{
+  GstPad *pad = GST_PAD_CAST(pad_);
+  GObjectPtr<GstPad> peer = adopt_object(gst_pad_get_peer(GST_PAD_CAST(from.pad_)));
+  if (!peer)
+    return failure(GST_SL_LINK_ERROR_NOT_LINKED, "the pad to take over from is not linked");
+  if (gst_pad_is_linked(pad))
+    return failure(GST_SL_LINK_ERROR_ALREADY_LINKED, "the pad is linked already: unlink it first");
+  if (processor_ == nullptr || from.processor_ == nullptr || !gst_pad_is_active(pad))
+    return failure(GST_SL_LINK_ERROR_INACTIVE,
+                   "the pad is not active: set its element to PAUSED first");
+  if (processor_->is_inline() || from.processor_->is_inline())
+    return failure(GST_SL_LINK_ERROR_INLINE, "a processor that runs inline has no link to move");
+  if (!accepts(pad, peer.get()))
+    return failure(GST_SL_LINK_ERROR_INCOMPATIBLE,
+                   "the pad does not accept the caps of the stream");
+
+  std::shared_ptr<Link> fresh = from.add_link();
+  fresh->set_consumer(from.processor_, from.processor_->parker);
+  fresh->open();
+  std::shared_ptr<Link> moved;
+  {
+    ObjectLock lock(from.pad_);
+    Link *current = from.link_.exchange(fresh.get());
+    for (const auto &candidate : from.links_) {
+      if (candidate.get() == current)
+        moved = candidate;
+    }
+  }
+  {
+    ObjectLock lock(pad_);
+    links_.push_back(moved);
+    link_.store(moved.get());
+    inlet_.store(moved.get());
+  }
+  media_.store(from.media_.load());
+  duration_.store(from.duration_.load());
+  decided_.store(from.decided_.load());
+  undecided_.store(from.undecided_.load());
+  update_limits();
+  moved->set_paused(processor_->is_paused());
+  moved->set_consumer(processor_, processor_->parker);
+  processor_->kick();
+  finish_take_over(peer.get(), from);
+  return Done{};
+}
+
+void LinkPadState::finish_take_over(GstPad *peer, LinkPadState &from)
+{
+  // Called at once when the peer is idle, else by its own thread after the push under way; so
+  // nothing is ever pushed into the moment between unlink and link.
+  auto on_idle = [](GstPad *peer, GstPadProbeInfo *, gpointer data) -> GstPadProbeReturn {
+    const auto *move = static_cast<Move *>(data);
+    LinkPadState &from = of(move->from.get());
+    if (gst_pad_unlink(peer, GST_PAD_CAST(move->from.get())))
+      gst_pad_link_full(peer, GST_PAD_CAST(move->to.get()), GST_PAD_LINK_CHECK_NOTHING);
+    from.inlet_.store(&from.link());
+    return GST_PAD_PROBE_REMOVE;
+  };
+  auto *move = new Move{share_object(pad_), share_object(from.pad_)};
+  gst_pad_add_probe(peer, GST_PAD_PROBE_TYPE_IDLE, on_idle, move,
+                    [](gpointer data) { delete static_cast<Move *>(data); });
+}
+
+}  // namespace streamlib

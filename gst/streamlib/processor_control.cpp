@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Flushes, seeks, latency: what reaches a processor from outside its stream.
+#include "gst/streamlib/processor_state.h"
+#include "gst/support/guards.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
+#define GST_CAT_DEFAULT gst_sl_processor_debug
+
+namespace streamlib {
+
+using support::adopt_mini;
+using support::MiniPtr;
+using support::ObjectLock;
+
+// With one link pad a flush goes through, and the step under way ends before the flush is over, or
+// it could still push what was flushed. With several only a flush that this processor's own seek
+// has caused goes downstream, once; another one concerns that pad alone.
+bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
+{
+  MiniPtr<GstEvent> owned = adopt_mini(event);
+  bool forwards = true;
+  if (has_own_stream()) {
+    ObjectLock lock(self_);
+    flushing_pads_++;
+    forwards = seek_flushes_ && !flush_forwarded_;
+    flush_forwarded_ = flush_forwarded_ || forwards;
+  }
+  pad.link().set_flushing();
+  if (!forwards) {
+    kick();
+    return true;
+  }
+  for (const auto &src : src_pads())
+    gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
+  Activity::UrgentScope urgent(activity);
+  task_.quiesce();
+  return true;
+}
+
+bool ProcessorState::flush_stop(LinkPadState &pad, GstEvent *event)
+{
+  MiniPtr<GstEvent> owned = adopt_mini(event);
+  bool forwards = true;
+  if (has_own_stream()) {
+    ObjectLock lock(self_);
+    flushing_pads_ = flushing_pads_ > 0 ? flushing_pads_ - 1 : 0;
+    forwards = flush_forwarded_ && flushing_pads_ == 0;
+    if (forwards)
+      seek_flushes_ = flush_forwarded_ = false;
+  }
+  pad.flush();
+  if (forwards) {
+    for (const auto &src : src_pads())
+      gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
+    own_stream_flushed_.store(true);
+    task_.resume();
+  }
+  kick();
+  return true;
+}
+
+bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
+{
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_LATENCY: {
+      GstClockTime latency;
+      gst_event_parse_latency(event, &latency);
+      latency_.store(latency);
+      for (const auto &link : link_pads())
+        LinkPadState::of(link.get()).set_latency(latency);
+      kick();
+      break;
+    }
+    case GST_EVENT_RECONFIGURE:
+      for (const auto &link : link_pads()) {
+        LinkPadState &state = LinkPadState::of(link.get());
+        state.redecide();
+        state.link().forgive();
+      }
+      own_flow_forgiven_.store(true);
+      kick();
+      break;
+    case GST_EVENT_SEEK: {
+      GstSeekFlags flags;
+      gst_event_parse_seek(event, nullptr, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
+      if (link_count() == 0) {
+        gst_event_unref(event);
+        return false;
+      }
+      if (has_own_stream() && (flags & GST_SEEK_FLAG_FLUSH) != 0) {
+        ObjectLock lock(self_);
+        seek_flushes_ = true;
+      }
+      break;
+    }
+    default:
+      break;
+  }
+  return gst_pad_event_default(pad, GST_OBJECT_CAST(self_), event);
+}
+
+// The answer for all link pads: live when one is, the greatest of the minima, the least of the
+// maxima; each after what its link adds.
+bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
+{
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
+    return gst_pad_query_default(pad, GST_OBJECT_CAST(self_), query);
+  bool is_live = link_count() == 0 && live.load();
+  GstClockTime min = 0;
+  GstClockTime max = GST_CLOCK_TIME_NONE;
+  for (const auto &link : link_pads()) {
+    MiniPtr<GstQuery> upstream = adopt_mini(gst_query_new_latency());
+    if (!gst_pad_peer_query(GST_PAD_CAST(link.get()), upstream.get())) {
+      if (link_count() == 1)
+        return false;
+      continue;
+    }
+    gboolean pad_live;
+    GstClockTime pad_min, pad_max;
+    gst_query_parse_latency(upstream.get(), &pad_live, &pad_min, &pad_max);
+    if (!pad_live && link_count() > 1)
+      continue;
+    if (!is_inline())
+      pad_max = LinkPadState::of(link.get()).max_latency(pad_max);
+    is_live = is_live || pad_live;
+    min = MAX(min, pad_min);
+    max = MIN(max, pad_max);
+  }
+  upstream_live_.store(is_live);
+  const GstClockTime own = own_latency.load();
+  min += own;
+  if (GST_CLOCK_TIME_IS_VALID(max))
+    max += own;
+  if (link_count() == 0)
+    max = min;
+  GST_DEBUG_OBJECT(self_, "latency: live %d, min %" GST_TIME_FORMAT ", max %" GST_TIME_FORMAT,
+                   is_live, GST_TIME_ARGS(min), GST_TIME_ARGS(max));
+  gst_query_set_latency(query, is_live, min, max);
+  return true;
+}
+
+// A source is asked to end by an EOS event that is sent to the element.
+bool ProcessorState::send_event(GstEvent *event)
+{
+  if (GST_EVENT_TYPE(event) != GST_EVENT_EOS || link_count() > 0)
+    return false;
+  gst_event_unref(event);
+  end_asked_.store(true);
+  kick();
+  return true;
+}
+
+}  // namespace streamlib

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A processor from set-up to teardown, and its pads.
+#include "gst/streamlib/gstslruntime_private.h"
+#include "gst/streamlib/processor_state.h"
+#include "gst/support/guards.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
+#define GST_CAT_DEFAULT gst_sl_processor_debug
+
+namespace streamlib {
+
+using support::ErrorPtr;
+using support::GObjectPtr;
+using support::ObjectLock;
+using support::share_object;
+
+ProcessorState::ProcessorState(GstSlProcessor *element)
+    : self_(element),
+      task_(
+          GST_ELEMENT_CAST(element), [this] { iterate(); }, [this] { kick(); })
+{
+  gst_segment_init(&own_segment_, GST_FORMAT_TIME);
+}
+
+ProcessorState::~ProcessorState() = default;
+
+// --- READY to PAUSED ---
+
+bool ProcessorState::setup()
+{
+  stopping.store(false);
+  error_reported_.store(false);
+  end_asked_.store(false);
+  kicked_.store(false);
+  own_flow_ = GST_FLOW_OK;
+  own_stream_ended_ = gap_forwarded_ = false;
+  own_stream_flushed_.store(false);
+  gst_segment_init(&own_segment_, GST_FORMAT_TIME);
+  seen_cookie_ = 0;
+  next_tick_ = 0;
+  latency_.store(GST_CLOCK_TIME_NONE);
+  for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
+    counter->store(0);
+  watchdog_of(runtime.get()).add(this);
+
+  GError *error = nullptr;
+  activity.note_thread();
+  Activity::Scope scope(activity, Activity::Phase::Setup);
+  is_set_up_ = klass()->setup == nullptr || klass()->setup(self_, &error);
+  if (is_set_up_)
+    return true;
+  const ErrorPtr owned(error);
+  report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+               error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+               error != nullptr ? error->message : "The processor could not be set up.",
+               "setup failed");
+  watchdog_of(runtime.get()).remove(this);
+  return false;
+}
+
+bool ProcessorState::start()
+{
+  if (execution.load() == GST_SL_EXECUTION_MANUAL) {
+    GError *error = nullptr;
+    Activity::Scope scope(activity, Activity::Phase::Start);
+    if (klass()->start == nullptr || klass()->start(self_, &error))
+      return true;
+    const ErrorPtr owned(error);
+    report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+                 error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+                 error != nullptr ? error->message : "The processor could not be started.",
+                 "start failed");
+    return false;
+  }
+  if (is_inline() || task_.start())
+    return true;
+  report_error(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+               "No thread could be started for the processor. Look at the limits of the system.",
+               "gst_task_start failed");
+  return false;
+}
+
+// --- PAUSED to READY ---
+
+void ProcessorState::begin_stop()
+{
+  stopping.store(true);
+  for (const auto &link : link_pads())
+    LinkPadState::of(link.get()).link().set_flushing();
+  task_.request_stop();
+}
+
+void ProcessorState::finish_stop()
+{
+  {
+    Activity::UrgentScope urgent(activity);
+    if (execution.load() == GST_SL_EXECUTION_MANUAL && klass()->stop != nullptr && is_set_up_) {
+      Activity::Scope scope(activity, Activity::Phase::Stop);
+      klass()->stop(self_);
+    }
+    task_.finish();
+    if (is_set_up_ && klass()->teardown != nullptr) {
+      Activity::Scope scope(activity, Activity::Phase::Teardown);
+      klass()->teardown(self_);
+    }
+  }
+  if (is_set_up_)
+    watchdog_of(runtime.get()).remove(this);
+  is_set_up_ = false;
+  links_.clear();
+  outs_.clear();
+  seen_cookie_ = 0;
+}
+
+void ProcessorState::set_playing(bool playing)
+{
+  clock.set_playing(playing, gst_element_get_base_time(element()));
+  kick();
+}
+
+void ProcessorState::set_paused(bool paused)
+{
+  paused_.store(paused);
+  for (const auto &link : link_pads())
+    LinkPadState::of(link.get()).set_paused(paused);
+  kick();
+}
+
+// --- Pads ---
+
+void ProcessorState::pad_added(GstPad *pad)
+{
+  if (GST_IS_SL_LINK_PAD(pad)) {
+    LinkPadState::of(GST_SL_LINK_PAD(pad)).set_processor(this);
+    link_count_++;
+  }
+  pads_cookie_++;
+  kick();
+}
+
+void ProcessorState::pad_removed(GstPad *pad)
+{
+  if (GST_IS_SL_LINK_PAD(pad)) {
+    LinkPadState::of(GST_SL_LINK_PAD(pad)).link().set_flushing();
+    link_count_--;
+  }
+  pads_cookie_++;
+  kick();
+}
+
+std::vector<GObjectPtr<GstSlLinkPad>> ProcessorState::link_pads() const
+{
+  std::vector<GObjectPtr<GstSlLinkPad>> pads;
+  ObjectLock lock(self_);
+  for (GList *item = element()->sinkpads; item != nullptr; item = item->next) {
+    if (GST_IS_SL_LINK_PAD(item->data))
+      pads.push_back(share_object(GST_SL_LINK_PAD(item->data)));
+  }
+  return pads;
+}
+
+std::vector<GObjectPtr<GstPad>> ProcessorState::src_pads() const
+{
+  std::vector<GObjectPtr<GstPad>> pads;
+  ObjectLock lock(self_);
+  for (GList *item = element()->srcpads; item != nullptr; item = item->next)
+    pads.push_back(share_object(GST_PAD(item->data)));
+  return pads;
+}
+
+void ProcessorState::refresh_pads()
+{
+  if (G_UNLIKELY(own_stream_flushed_.load(std::memory_order_relaxed)) &&
+      own_stream_flushed_.exchange(false)) {
+    own_stream_ended_ = false;
+    own_flow_ = GST_FLOW_OK;
+    for (OutPad &out : outs_)
+      out.is_open = false;
+  }
+  if (G_UNLIKELY(own_flow_forgiven_.load(std::memory_order_relaxed)) &&
+      own_flow_forgiven_.exchange(false) && own_flow_ == GST_FLOW_NOT_LINKED)
+    own_flow_ = GST_FLOW_OK;
+  const unsigned cookie = pads_cookie_.load(std::memory_order_acquire);
+  if (G_LIKELY(cookie == seen_cookie_))
+    return;
+  seen_cookie_ = cookie;
+  links_ = link_pads();
+  std::vector<OutPad> outs;
+  for (auto &pad : src_pads())
+    outs.push_back({pad, false});
+  outs_ = std::move(outs);
+}
+
+// --- Messages ---
+
+void ProcessorState::report_error(GQuark domain, int code, const char *text, const char *debug)
+{
+  error_reported_.store(true);
+  gst_element_message_full(element(), GST_MESSAGE_ERROR, domain, code, g_strdup(text),
+                           g_strdup(debug), __FILE__, GST_FUNCTION, __LINE__);
+}
+
+support::StructurePtr ProcessorState::stats() const
+{
+  const auto links = link_pads();
+  support::StructurePtr stats(
+      links.size() == 1 ? LinkPadState::of(links[0].get()).stats().release()
+                        : gst_structure_new_empty("application/x-streamlib-processor-stats"));
+  if (links.size() > 1) {
+    for (const auto &link : links) {
+      const support::StructurePtr figures = LinkPadState::of(link.get()).stats();
+      gst_structure_set(stats.get(), GST_OBJECT_NAME(link.get()), GST_TYPE_STRUCTURE, figures.get(),
+                        nullptr);
+    }
+  }
+  gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
+                    G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
+                    late_joins_.load(), nullptr);
+  return stats;
+}
+
+void ProcessorState::post_drops()
+{
+  for (const auto &link : link_pads())
+    LinkPadState::of(link.get()).post_drops(element());
+}
+
+}  // namespace streamlib

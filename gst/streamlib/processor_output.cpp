@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a processor sends downstream.
+#include "gst/streamlib/processor_state.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
+#define GST_CAT_DEFAULT gst_sl_processor_debug
+
+namespace streamlib {
+
+using support::adopt_mini;
+using support::CStr;
+using support::MiniPtr;
+
+OutPad *ProcessorState::out_pad(GstPad *pad)
+{
+  refresh_pads();
+  for (OutPad &out : outs_) {
+    if (pad == nullptr || out.pad.get() == pad)
+      return &out;
+  }
+  return nullptr;
+}
+
+// STREAM_START and SEGMENT of a stream that begins here; caps go between them, where they are
+// known.
+void ProcessorState::open_own_stream(OutPad &out)
+{
+  GstPad *pad = out.pad.get();
+  MiniPtr<GstEvent> start = adopt_mini(gst_pad_get_sticky_event(pad, GST_EVENT_STREAM_START, 0));
+  if (!start) {
+    CStr id(gst_pad_create_stream_id(pad, element(), nullptr));
+    start = adopt_mini(gst_event_new_stream_start(id.get()));
+    gst_event_set_group_id(start.get(), gst_util_group_id_next());
+    gst_pad_push_event(pad, start.release());
+  }
+}
+
+bool ProcessorState::set_src_caps(GstPad *pad, GstCaps *caps)
+{
+  refresh_pads();
+  bool ok = true;
+  for (OutPad &out : outs_) {
+    if (pad != nullptr && out.pad.get() != pad)
+      continue;
+    if (has_own_stream())
+      open_own_stream(out);
+    ok = gst_pad_push_event(out.pad.get(), gst_event_new_caps(caps)) && ok;
+  }
+  return ok;
+}
+
+GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
+{
+  OutPad *out = out_pad(pad);
+  if (out == nullptr) {
+    gst_mini_object_unref(data);
+    return GST_FLOW_NOT_LINKED;
+  }
+  if (!out->is_open && has_own_stream()) {
+    open_own_stream(*out);
+    MiniPtr<GstEvent> segment =
+        adopt_mini(gst_pad_get_sticky_event(out->pad.get(), GST_EVENT_SEGMENT, 0));
+    if (!segment)
+      gst_pad_push_event(out->pad.get(), gst_event_new_segment(&own_segment_));
+    out->is_open = true;
+  }
+  pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
+  push_flow_ = GST_IS_BUFFER(data) ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
+                                   : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
+  return push_flow_;
+}
+
+bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)
+{
+  refresh_pads();
+  bool ok = !outs_.empty();
+  for (OutPad &out : outs_) {
+    if (pad != nullptr && out.pad.get() != pad)
+      continue;
+    Activity::Scope scope(activity, Activity::Phase::Push, out.pad.get());
+    MiniPtr<GstEvent> copy = event;
+    ok = gst_pad_push_event(out.pad.get(), copy.release()) && ok;
+  }
+  return ok;
+}
+
+void ProcessorState::end_own_stream()
+{
+  if (own_stream_ended_)
+    return;
+  own_stream_ended_ = true;
+  refresh_pads();
+  for (OutPad &out : outs_)
+    open_own_stream(out);
+  if (outs_.empty())
+    gst_element_post_message(element(), gst_message_new_eos(GST_OBJECT_CAST(self_)));
+  else
+    push_event(nullptr, adopt_mini(gst_event_new_eos()));
+}
+
+// A processor that makes its own stream is the one to say why it stopped.
+GstSlStep ProcessorState::after_own_flow(GstFlowReturn flow)
+{
+  if (flow == GST_FLOW_OK)
+    return GST_SL_STEP_AGAIN;
+  own_flow_ = flow;
+  for (const auto &link : links_)
+    LinkPadState::of(link.get()).link().fail(flow);
+  if (flow == GST_FLOW_EOS) {
+    end_own_stream();
+    return GST_SL_STEP_EOS;
+  }
+  if (flow != GST_FLOW_FLUSHING && !error_reported_.load() && !stopping.load()) {
+    GST_ELEMENT_FLOW_ERROR(element(), flow);
+    end_own_stream();
+  }
+  return GST_SL_STEP_ERROR;
+}
+
+// With one link pad the flow return travels back through the link, and the source reports it. But
+// after EOS nobody pushes any more who could.
+void ProcessorState::after_link_flow(LinkPadState &pad, GstFlowReturn flow)
+{
+  if (flow == GST_FLOW_OK)
+    return;
+  pad.link().fail(flow);
+  GST_DEBUG_OBJECT(self_, "downstream answered %s", gst_flow_get_name(flow));
+  const bool is_error = flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;
+  if (is_error && pad.is_ended() && !error_reported_.load() && !stopping.load())
+    GST_ELEMENT_FLOW_ERROR(element(), flow);
+}
+
+}  // namespace streamlib

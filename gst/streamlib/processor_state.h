@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What stands behind a GstSlProcessor.
+//
+// "Worker" is the thread that runs the steps: the processor's own task or, with inline scheduling,
+// the pushing thread. The element's object lock guards the lists of pads, never across a call.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include <gst/gst.h>
+
+#include "gst/streamlib/activity.h"
+#include "gst/streamlib/gstslprocessor.h"
+#include "gst/streamlib/link_pad_state.h"
+#include "gst/streamlib/processor_clock.h"
+#include "gst/streamlib/step_task.h"
+#include "gst/support/ownership.h"
+#include "gst/support/parker.h"
+
+namespace streamlib {
+
+// A source pad as the worker knows it.
+struct OutPad {
+  support::GObjectPtr<GstPad> pad;
+  // The events that open a stream of the processor's own are out.
+  bool is_open = false;
+};
+
+class ProcessorState {
+public:
+  explicit ProcessorState(GstSlProcessor *element);
+  ProcessorState(const ProcessorState &) = delete;
+  ProcessorState &operator=(const ProcessorState &) = delete;
+  ~ProcessorState();
+
+  static ProcessorState &of(GstSlProcessor *element);
+  // Null for an element of another kind.
+  static ProcessorState *of_parent(GstObject *parent);
+
+  GstSlProcessor *self() const { return self_; }
+  GstElement *element() const { return GST_ELEMENT_CAST(self_); }
+  GstSlProcessorClass *klass() const { return GST_SL_PROCESSOR_GET_CLASS(self_); }
+
+  // --- Settings. Any thread.
+  std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
+  std::atomic<GstSlScheduling> scheduling = GST_SL_SCHEDULING_DEDICATED;
+  std::atomic<GstSlPriority> priority = GST_SL_PRIORITY_NORMAL;
+  std::atomic<GstClockTime> interval = 10 * GST_MSECOND;
+  std::atomic<bool> live = false;
+  std::atomic<GstClockTime> own_latency = 0;
+  bool is_inline() const { return scheduling.load() == GST_SL_SCHEDULING_INLINE; }
+  bool is_paused() const { return paused_.load(); }
+  void set_paused(bool paused);
+
+  // --- The life of the element. The state-changing thread (processor_life.cpp).
+  bool setup();
+  bool start();
+  void begin_stop();
+  void finish_stop();
+  void set_playing(bool playing);
+  bool is_worker_thread() const { return task_.is_own_thread(); }
+  std::atomic<bool> stopping = true;
+
+  // --- Pads. Any thread.
+  void pad_added(GstPad *pad);
+  void pad_removed(GstPad *pad);
+  unsigned link_count() const { return link_count_.load(std::memory_order_relaxed); }
+  // With one link pad the stream of that pad goes on; with none or several the processor opens and
+  // ends a stream of its own.
+  bool has_own_stream() const { return link_count() != 1; }
+  bool takes_lists() const
+  {
+    return link_count() == 1 && execution.load() == GST_SL_EXECUTION_REACTIVE;
+  }
+  std::vector<support::GObjectPtr<GstSlLinkPad>> link_pads() const;
+  std::vector<support::GObjectPtr<GstPad>> src_pads() const;
+
+  // --- Steps. Worker (processor_step.cpp, processor_join.cpp).
+  GstSlStep step(int64_t *wait_until);
+  // Handles the events and queries at the head; false when there were none.
+  bool serve_head(LinkPadState &pad);
+  // The process method for one buffer, and the push of what it gives back.
+  GstFlowReturn call_process(GstSlLinkPad *pad, GstBuffer *input);
+  GstFlowReturn chain_inline(LinkPadState &pad, GstMiniObject *data);
+  bool handle_event(LinkPadState &pad, GstEvent *event);
+  bool handle_query(LinkPadState &pad, GstQuery *query);
+  bool default_sink_event(LinkPadState &pad, GstEvent *event);
+  bool default_set_caps(GstCaps *caps);
+  void note_pop() { pops_++; }
+
+  // --- Output. Worker, or whoever drives a manual processor (processor_output.cpp).
+  GstFlowReturn push(GstPad *pad, GstMiniObject *data);
+  bool push_event(GstPad *pad, support::MiniPtr<GstEvent> event);
+  bool set_src_caps(GstPad *pad, GstCaps *caps);
+
+  // --- Events and queries from outside. The thread that sends them (processor_control.cpp).
+  bool flush_start(LinkPadState &pad, GstEvent *event);
+  bool flush_stop(LinkPadState &pad, GstEvent *event);
+  bool src_event(GstPad *pad, GstEvent *event);
+  bool src_query(GstPad *pad, GstQuery *query);
+  bool send_event(GstEvent *event);
+
+  // --- Any thread.
+  // What the pipeline has configured; 0 before it has.
+  GstClockTime configured_latency() const
+  {
+    const GstClockTime latency = latency_.load(std::memory_order_relaxed);
+    return GST_CLOCK_TIME_IS_VALID(latency) ? latency : 0;
+  }
+  // Makes the worker take a step.
+  void kick();
+  support::StructurePtr stats() const;
+  void report_error(GQuark domain, int code, const char *text, const char *debug);
+  // Says on the bus what links have dropped since the last call.
+  void post_drops();
+
+  ProcessorClock clock;
+  std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
+  Activity activity;
+  support::GObjectPtr<GstSlRuntime> runtime;
+
+private:
+  // Worker.
+  void iterate();
+  void refresh_pads();
+  bool has_news();
+  GstSlStep step_single(LinkPadState &pad);
+  GstSlStep step_joined(int64_t *wait_until);
+  GstSlStep step_continuous(int64_t *wait_until);
+  GstSlStep rest(LinkPadState &pad);
+  GstClockTime head_time(LinkPadState &pad);
+  GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
+  GstSlStep after_own_flow(GstFlowReturn flow);
+  void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
+  void end_own_stream();
+  OutPad *out_pad(GstPad *pad);
+  void open_own_stream(OutPad &out);
+  void forward_gap(LinkPadState &pad, GstBuffer *held);
+  void note_due(LinkPadState &pad, GstMiniObject *data);
+
+  GstSlProcessor *const self_;
+  StepTask task_;
+  std::atomic<bool> paused_ = false;
+  std::atomic<bool> kicked_ = false;
+  std::atomic<bool> error_reported_ = false;
+  std::atomic<bool> end_asked_ = false;
+  bool is_set_up_ = false;
+
+  // Pads come and go under the object lock; the worker notices by the cookie.
+  std::atomic<unsigned> pads_cookie_ = 1;
+  std::atomic<unsigned> link_count_ = 0;
+
+  // Worker.
+  unsigned seen_cookie_ = 0;
+  std::vector<support::GObjectPtr<GstSlLinkPad>> links_;
+  std::vector<OutPad> outs_;
+  GstFlowReturn own_flow_ = GST_FLOW_OK;
+  bool own_stream_ended_ = false;
+  bool gap_forwarded_ = false;
+  GstFlowReturn push_flow_ = GST_FLOW_OK;
+  uint64_t pops_ = 0;
+  int64_t next_tick_ = 0;
+  std::atomic<uint64_t> steps_ = 0;
+  std::atomic<uint64_t> pushes_ = 0;
+  std::atomic<uint64_t> missed_ticks_ = 0;
+  std::atomic<uint64_t> late_joins_ = 0;
+
+  // Flushes of a processor with several link pads. Guarded by the object lock.
+  unsigned flushing_pads_ = 0;
+  bool seek_flushes_ = false;
+  bool flush_forwarded_ = false;
+  // Asks the worker to forget its own stream and to open it again.
+  std::atomic<bool> own_stream_flushed_ = false;
+  // A new peer may take what the one before did not.
+  std::atomic<bool> own_flow_forgiven_ = false;
+  GstSegment own_segment_;
+
+  std::atomic<bool> upstream_live_ = false;
+  std::atomic<GstClockTime> latency_ = GST_CLOCK_TIME_NONE;
+};
+
+}  // namespace streamlib

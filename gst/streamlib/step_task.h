@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The thread of a processor with dedicated scheduling.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include <gst/gst.h>
+
+#include "gst/support/ownership.h"
+
+namespace streamlib {
+
+// A GstTask that belongs to an element instead of a pad: a pad's task would hold the stream lock
+// that the pad's chain function needs.
+//
+// All methods but is_own_thread() belong to the thread that changes the element's state or sends a
+// flush; GStreamer lets one of these through at a time.
+class StepTask {
+public:
+  // `iterate` runs in the task's thread, again and again; it returns soon after may_run() turned
+  // false and `wake` was called.
+  StepTask(GstElement *element, std::function<void()> iterate, std::function<void()> wake);
+  StepTask(const StepTask &) = delete;
+  StepTask &operator=(const StepTask &) = delete;
+  ~StepTask();
+
+  // Posts STREAM_STATUS, whose receiver may give the task another pool, and starts.
+  bool start();
+  // No iteration runs when this returns, and none begins before resume(). Called by the task itself
+  // it returns at once.
+  void quiesce();
+  void resume();
+  // Ends the thread; finish() waits for it. False when the thread itself asks.
+  void request_stop();
+  bool finish();
+
+  bool is_started() const { return static_cast<bool>(task_); }
+  bool may_run() const { return may_run_.load(); }
+  bool is_own_thread() const { return g_thread_self() == thread_.load(); }
+
+private:
+  static void iterate_once(gpointer data);
+  static void entered(GstTask *task, GThread *thread, gpointer data);
+  static void left(GstTask *task, GThread *thread, gpointer data);
+  void post_status(GstStreamStatusType type);
+
+  GstElement *const element_;
+  const std::function<void()> iterate_;
+  const std::function<void()> wake_;
+  // Held by the task while it iterates. Nobody else takes it while holding another lock.
+  GRecMutex step_lock_;
+  support::GObjectPtr<GstTask> task_;
+  std::atomic<GThread *> thread_ = nullptr;
+  std::atomic<bool> may_run_ = false;
+};
+
+}  // namespace streamlib
