@@ -114,8 +114,8 @@ MiniPtr<GstCaps> output_of(GstCaps *device_caps, guint index)
 void add_sets(GstCaps *device_caps, guint index, GstCaps *downstream, std::vector<ModeSet> *sets)
 {
   const auto output = output_of(device_caps, index);
-  const auto common = adopt_mini(
-      gst_caps_intersect_full(output.get(), downstream, GST_CAPS_INTERSECT_FIRST));
+  const auto common =
+      adopt_mini(gst_caps_intersect_full(output.get(), downstream, GST_CAPS_INTERSECT_FIRST));
   const char *media = gst_structure_get_name(gst_caps_get_structure(device_caps, index));
   for (guint i = 0; i < gst_caps_get_size(common.get()); i++) {
     ModeSet set = set_of(gst_caps_get_structure(common.get(), i));
@@ -167,8 +167,7 @@ MiniPtr<GstCaps> caps_of(const Mode &mode, GstCaps *device_caps)
   GstCaps *raw = gst_caps_new_full(wanted, nullptr);
   gst_caps_set_features(raw, 0, gst_caps_features_new_any());
   const auto filter = adopt_mini(raw);
-  return adopt_mini(
-      gst_caps_intersect_full(device_caps, filter.get(), GST_CAPS_INTERSECT_FIRST));
+  return adopt_mini(gst_caps_intersect_full(device_caps, filter.get(), GST_CAPS_INTERSECT_FIRST));
 }
 
 std::string text_of_caps(GstCaps *device_caps)
@@ -181,9 +180,8 @@ std::string text_of_caps(GstCaps *device_caps)
     GstStructure *copy = gst_structure_copy(gst_caps_get_structure(device_caps, i));
     // One line for each size and rate, whatever the formats.
     gst_structure_remove_fields(copy, "format", "interlace-mode", "colorimetry",
-                                "pixel-aspect-ratio", "parsed", "profile", "level",
-                                "stream-format", "alignment", "chroma-site", "multiview-mode",
-                                nullptr);
+                                "pixel-aspect-ratio", "parsed", "profile", "level", "stream-format",
+                                "alignment", "chroma-site", "multiview-mode", nullptr);
     const support::CStr line(gst_structure_to_string(copy));
     gst_structure_free(copy);
     if (seen.insert(line.get()).second)

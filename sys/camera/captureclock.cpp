@@ -24,8 +24,7 @@ uint64_t CaptureClock::estimate(uint64_t arrival) const
 {
   if (!last_ || duration_ == 0 || arrival <= *last_)
     return arrival;
-  const uint64_t frames =
-      std::max<uint64_t>(1, (arrival - *last_ + duration_ / 2) / duration_);
+  const uint64_t frames = std::max<uint64_t>(1, (arrival - *last_ + duration_ / 2) / duration_);
   const uint64_t due = *last_ + frames * duration_;
   if (arrival <= due)
     return arrival;

@@ -36,7 +36,10 @@ int rank(const DeviceInfo &device, bool by_dev_path)
   return 3;
 }
 
-bool is_dev_path(const std::string &query) { return query.rfind("/dev/", 0) == 0; }
+bool is_dev_path(const std::string &query)
+{
+  return query.rfind("/dev/", 0) == 0;
+}
 
 // One entry for each camera: the best backend of each.
 std::vector<size_t> distinct(const std::vector<DeviceInfo> &devices,
@@ -73,11 +76,10 @@ std::vector<size_t> best_level(const std::vector<DeviceInfo> &devices, const std
     return std::find(device.paths.begin(), device.paths.end(), query) != device.paths.end();
   });
   if (found.empty())
-    found = indices_where(devices,
-                          [&](const DeviceInfo &device) { return device.serial == query; });
-  if (found.empty())
     found =
-        indices_where(devices, [&](const DeviceInfo &device) { return device.name == query; });
+        indices_where(devices, [&](const DeviceInfo &device) { return device.serial == query; });
+  if (found.empty())
+    found = indices_where(devices, [&](const DeviceInfo &device) { return device.name == query; });
   if (found.empty()) {
     const std::string part = lower(query);
     found = indices_where(devices, [&](const DeviceInfo &device) {
@@ -112,11 +114,12 @@ Result<size_t> match(const std::vector<DeviceInfo> &devices, const std::string &
   if (found.size() == 1)
     return found.front();
   if (found.empty())
-    return Failure{static_cast<int>(MatchError::Unknown),
-                   "There is no camera “" + query +
-                       "”. Set `device` to a path, a serial, or a unique part of a name of these:\n" +
-                       list(devices),
-                   std::to_string(devices.size()) + " cameras, none matches"};
+    return Failure{
+        static_cast<int>(MatchError::Unknown),
+        "There is no camera “" + query +
+            "”. Set `device` to a path, a serial, or a unique part of a name of these:\n" +
+            list(devices),
+        std::to_string(devices.size()) + " cameras, none matches"};
   std::vector<DeviceInfo> candidates;
   for (size_t index : found)
     candidates.push_back(devices[index]);

@@ -24,6 +24,11 @@ using support::StructurePtr;
 constexpr milliseconds kStopLimit{1000};
 constexpr const char *kDeviceClass = "Video/Source";
 
+GstMessage *wake_up()
+{
+  return gst_message_new_application(nullptr, gst_structure_new_empty("wake"));
+}
+
 std::string text_in(const GstStructure *properties, const char *field)
 {
   const gchar *text = properties != nullptr ? gst_structure_get_string(properties, field) : nullptr;
@@ -87,6 +92,7 @@ struct DeviceWatch::Shared {
   std::mutex mutex;
   std::condition_variable changed;
   WatchEvents *events = nullptr;
+  GObjectPtr<GObject> owner;
   bool listed = false;
   bool resumed = false;
   bool quit = false;
@@ -164,13 +170,13 @@ void DeviceWatch::run(std::shared_ptr<Shared> shared)
     shared->changed.wait(lock, [&shared] { return shared->resumed || shared->quit; });
     events = shared->events;
   }
-  // The wait above ends with stop() at the latest, which an owner never leaves out.
+  // The wait above ends with stop() at the latest, which an owner never leaves out. A monitor
+  // without a provider has a bus that takes nothing: there is nothing to watch then.
   steady_clock::time_point next = steady_clock::now();
-  while (!shared->wants_quit()) {
+  while (started && !shared->wants_quit()) {
     const auto types = static_cast<GstMessageType>(
         GST_MESSAGE_DEVICE_ADDED | GST_MESSAGE_DEVICE_REMOVED | GST_MESSAGE_APPLICATION);
-    auto message =
-        adopt_mini(gst_bus_timed_pop_filtered(shared->bus.get(), until(next), types));
+    auto message = adopt_mini(gst_bus_timed_pop_filtered(shared->bus.get(), until(next), types));
     if (shared->wants_quit())
       break;
     if (message)
@@ -179,15 +185,24 @@ void DeviceWatch::run(std::shared_ptr<Shared> shared)
   }
   if (started)
     gst_device_monitor_stop(monitor);
+  // Its last reference may be this one; nothing is locked.
+  GObjectPtr<GObject> owner;
+  {
+    std::lock_guard lock(shared->mutex);
+    owner = std::move(shared->owner);
+  }
+  owner.reset();
   std::lock_guard lock(shared->mutex);
   shared->ended = true;
   shared->changed.notify_all();
 }
 
-Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, milliseconds limit)
+Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *owner,
+                                               milliseconds limit)
 {
   shared_ = std::make_shared<Shared>();
   shared_->events = events;
+  shared_->owner = support::share_object(owner);
   shared_->monitor = adopt_object(gst_device_monitor_new());
   // The same camera by several backends: devicematch knows how to deal with that.
   gst_device_monitor_set_show_all_devices(shared_->monitor.get(), TRUE);
@@ -214,24 +229,27 @@ void DeviceWatch::resume()
 void DeviceWatch::wake()
 {
   if (shared_)
-    gst_bus_post(shared_->bus.get(),
-                 gst_message_new_application(nullptr, gst_structure_new_empty("wake")));
+    gst_bus_post(shared_->bus.get(), wake_up());
 }
 
 void DeviceWatch::stop()
 {
   if (!shared_)
     return;
+  const auto shared = std::exchange(shared_, nullptr);
+  GObjectPtr<GObject> owner;
   {
-    std::lock_guard lock(shared_->mutex);
-    shared_->quit = true;
-    shared_->changed.notify_all();
+    std::lock_guard lock(shared->mutex);
+    shared->quit = true;
+    shared->changed.notify_all();
+    // Still inside the monitor's start: it will call nobody.
+    if (!shared->listed)
+      owner = std::move(shared->owner);
   }
-  wake();
-  std::unique_lock lock(shared_->mutex);
-  shared_->changed.wait_for(lock, kStopLimit, [this] { return shared_->ended; });
-  lock.unlock();
-  shared_.reset();
+  gst_bus_post(shared->bus.get(), wake_up());
+  std::unique_lock lock(shared->mutex);
+  if (shared->listed)
+    shared->changed.wait_for(lock, kStopLimit, [&shared] { return shared->ended; });
 }
 
 }  // namespace streamlib::camera

@@ -30,7 +30,8 @@ class WatchEvents {
 public:
   virtual void on_added(const Device &device) = 0;
   virtual void on_removed(const DeviceInfo &info) = 0;
-  // When the time that next_check() gave has come, or wake() was called. Returns when to come again.
+  // At the time that the last call asked for, and after each event and wake(). Returns when to come
+  // again at the latest.
   virtual std::chrono::steady_clock::time_point on_check() = 0;
 
 protected:
@@ -38,8 +39,7 @@ protected:
 };
 
 // GstDeviceMonitor may block on PipeWire or libcamera for as long as these like; so it lives in a
-// thread that can be left behind. It keeps nothing of its owner but `events`, through a lock that
-// stop() takes away.
+// thread that can be left behind. While it may still call `events`, it keeps their owner alive.
 class DeviceWatch {
 public:
   DeviceWatch() = default;
@@ -47,14 +47,16 @@ public:
   DeviceWatch &operator=(const DeviceWatch &) = delete;
   ~DeviceWatch() { stop(); }
 
-  // Starts to look. `events` hears of changes after resume(). Fails at the limit.
-  support::Result<std::vector<Device>> start(WatchEvents *events, std::chrono::milliseconds limit);
+  // Starts to look. `events`, which is a part of `owner`, hears of changes after resume(). Fails at
+  // the limit.
+  support::Result<std::vector<Device>> start(WatchEvents *events, GObject *owner,
+                                             std::chrono::milliseconds limit);
   // From now on events come.
   void resume();
   // Any thread: calls on_check() soon.
   void wake();
-  // No event comes after this. Not from an event. Takes at most a second; a thread that is still
-  // inside the monitor then ends when the monitor returns.
+  // Not from an event. Takes at most a second; a thread that foreign code holds then ends when that
+  // returns.
   void stop();
 
 private:

@@ -63,7 +63,10 @@ std::optional<Rate> nearest_rate(const std::vector<RateSpan> &spans, const Rate 
 }
 
 // Relative to the wish; the smaller, the nearer.
-double apart(double value, double wish) { return std::abs(value - wish) / wish; }
+double apart(double value, double wish)
+{
+  return std::abs(value - wish) / wish;
+}
 
 }  // namespace
 
@@ -85,8 +88,7 @@ std::optional<Mode> nearest_mode(const std::vector<ModeSet> &sets, const ModeWis
     Mode mode = {i, set.media, nearest_of(set.widths, full.width),
                  nearest_of(set.heights, full.height), nearest_rate(set.rates, full.rate)};
     const double by_size = apart(mode.width, full.width) + apart(mode.height, full.height);
-    const double by_rate =
-        mode.rate ? apart(mode.rate->per_second(), full.rate.per_second()) : 0.0;
+    const double by_rate = mode.rate ? apart(mode.rate->per_second(), full.rate.per_second()) : 0.0;
     // A mode in the size of a wish but at a crawl is no good where nobody wished for that size.
     const bool size_wished = wish.width > 0 || wish.height > 0;
     const auto cost = size_wished ? std::tuple(by_size, by_rate, set.media != kRaw)
@@ -103,8 +105,8 @@ std::string text_of(const Mode &mode)
 {
   std::string text = std::to_string(mode.width) + "x" + std::to_string(mode.height);
   if (mode.rate)
-    text += ", " + std::to_string(mode.rate->numerator) + "/" +
-            std::to_string(mode.rate->denominator);
+    text +=
+        ", " + std::to_string(mode.rate->numerator) + "/" + std::to_string(mode.rate->denominator);
   return text + ", " + mode.media;
 }
 

@@ -153,7 +153,8 @@ gboolean surface_sink_unlock_stop(GstBaseSink *base)
   return TRUE;
 }
 
-// Formats that the painter can convert; without a window anything passes.
+// Formats that the painter can convert, those that cost least first; without a window anything
+// passes.
 GstCaps *surface_sink_get_caps(GstBaseSink *base, GstCaps *filter)
 {
   State &state = state_of(base);
@@ -162,11 +163,10 @@ GstCaps *surface_sink_get_caps(GstBaseSink *base, GstCaps *filter)
     std::lock_guard lock(state.control);
     windowed = state.window != nullptr;
   }
-  GstCaps *caps = gst_pad_get_pad_template_caps(GST_BASE_SINK_PAD(base));
-  if (windowed) {
-    gst_caps_unref(caps);
-    caps = gst_caps_from_string(GST_VIDEO_CAPS_MAKE(GST_VIDEO_FORMATS_ALL));
-  }
+  GstCaps *caps = gst_caps_from_string(GST_VIDEO_CAPS_MAKE("{ BGRx, I420, NV12, YUY2 }")
+                                       ";" GST_VIDEO_CAPS_MAKE(GST_VIDEO_FORMATS_ALL));
+  if (!windowed)
+    gst_caps_append(caps, gst_pad_get_pad_template_caps(GST_BASE_SINK_PAD(base)));
   if (filter != nullptr) {
     GstCaps *both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(caps);
