@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// No lock on the push and pop path, no allocation for each buffer: by counting, and with violations
+// planted to see that the counting can find one.
+#include <cstdio>
+#include <string>
+
+#include <gst/check/gstcheck.h>
+
+#include "interpose.h"
+#include "planted.h"
+#include "task_function.h"
+#include "tests/benchmarks/flow.h"
+
+namespace {
+
+using streamlib::bench::Exchange;
+
+// Buffers while the window is open.
+constexpr uint64_t kSaturated = 20'000;
+// Few, because each of them is a millisecond; every one finds the consumer asleep.
+constexpr uint64_t kPaced = 300;
+constexpr int64_t kPacedPeriodNs = 1'000'000;
+constexpr uint64_t kTail = 50;
+
+SlInterposeCounts count(const std::string &subject, bool is_paced)
+{
+  Exchange exchange;
+  // The window opens with one buffer and closes with another: one more than there are gaps.
+  exchange.buffers = (is_paced ? kPaced : kSaturated) + kTail + 1;
+  exchange.period_ns = is_paced ? kPacedPeriodNs : 0;
+  exchange.warm_up = is_paced ? 100 : 2'000;
+  exchange.tail = kTail;
+  exchange.on_begin = sl_interpose_open;
+  exchange.on_end = sl_interpose_close;
+  streamlib::bench::run_flow(subject, exchange);
+  return sl_interpose_counts();
+}
+
+struct Planted {
+  const char *violation;
+  bool locks;
+};
+
+constexpr Planted kPlanted[] = {
+    {"g-mutex", true},  {"std-mutex", true},   {"rec-mutex", true},   {"rw-lock", true},
+    {"try-lock", true}, {"cond", true},        {"object-lock", true}, {"pad-query", true},
+    {"message", true},  {"async-queue", true}, {"notify", true},      {"malloc", false},
+    {"aligned", false}, {"new", false},        {"buffer", false},     {"structure", false},
+    {"event", false},   {"list", false},       {"text", false},       {"atomic-queue", false},
+};
+
+GST_START_TEST(test_interposer_is_in_front)
+{
+  const char *problem = sl_interpose_problem();
+  fail_unless(problem == nullptr, "%s", problem);
+}
+GST_END_TEST
+
+// What GStreamer does for whoever pushes is seen, and is not called ours.
+GST_START_TEST(test_clean_element)
+{
+  const SlInterposeCounts counts = count("planted violation=none", false);
+  sl_interpose_print_places();
+  fail_unless_equals_uint64(counts.ours.locks, 0);
+  fail_unless_equals_uint64(counts.ours.allocations, 0);
+  fail_unless(counts.floor.locks >= kSaturated, "only %lu locks of GStreamer were seen",
+              counts.floor.locks);
+}
+GST_END_TEST
+
+GST_START_TEST(test_planted_violation)
+{
+  const Planted &planted = kPlanted[__i__];
+  const SlInterposeCounts counts =
+      count(std::string("planted violation=") + planted.violation, false);
+  const unsigned long caught = planted.locks ? counts.ours.locks : counts.ours.allocations;
+  fail_unless(caught >= kSaturated, "%s was seen %lu times in %lu buffers", planted.violation,
+              caught, static_cast<unsigned long>(kSaturated));
+}
+GST_END_TEST
+
+// The same by an element that is not ours: nobody's fault here.
+GST_START_TEST(test_foreign_element)
+{
+  const SlInterposeCounts counts = count("queue", false);
+  fail_unless_equals_uint64(counts.ours.locks, 0);
+  fail_unless_equals_uint64(counts.ours.allocations, 0);
+  fail_unless(counts.other.locks >= kSaturated, "queue was seen to lock %lu times",
+              counts.other.locks);
+}
+GST_END_TEST
+
+Suite *interpose_suite()
+{
+  Suite *suite = suite_create("interpose");
+  TCase *planted = tcase_create("planted");
+  suite_add_tcase(suite, planted);
+  tcase_add_test(planted, test_interposer_is_in_front);
+  tcase_add_test(planted, test_clean_element);
+  tcase_add_test(planted, test_foreign_element);
+  tcase_add_loop_test(planted, test_planted_violation, 0, G_N_ELEMENTS(kPlanted));
+  return suite;
+}
+
+}  // namespace
+
+int main(int argc, char **argv)
+{
+  gst_check_init(&argc, &argv);
+  streamlib::bench::register_endpoints();
+  planted_register();
+  sl_interpose_add_ours("libgststreamlib-1.0.");
+  sl_interpose_add_ours("libgstsl");
+  sl_interpose_add_ours("libplanted.");
+  sl_interpose_set_task_function(streamlib::interpose::learn_task_function());
+  return gst_check_run_suite(interpose_suite(), "interpose", __FILE__);
+}
