@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "gst/streamlib/activity.h"
+
 namespace streamlib {
 
 using support::MiniPtr;
@@ -257,6 +259,7 @@ bool Link::is_full() const
 
 bool Link::wait_for_space()
 {
+  const Activity::WaitScope waiting;
   // The consumer wakes the pusher at half level, so that a slow consumer is not a wake-up a buffer.
   space_.park([this] { return !is_full() || flow_.load() != GST_FLOW_OK; });
   return flow() == GST_FLOW_OK;
@@ -382,6 +385,7 @@ bool Link::push_query(GstQuery *query)
   auto ticket = std::make_shared<QueryTicket>(query);
   lane_.push(ticket, ring_->next_index());
   wake_consumer();
+  const Activity::WaitScope waiting;
   space_.park([&] { return ticket->is_done() || flow_.load() != GST_FLOW_OK; });
   if (!ticket->is_done() && ticket->abandon())
     return false;

@@ -215,9 +215,6 @@ private:
   std::atomic<uint64_t> evicted_bytes_ = 0;
   std::atomic<uint64_t> pushed_bytes_ = 0;
   std::atomic<uint64_t> wakeups_ = 0;
-  std::atomic<bool> ended_ = false;
-  // The index after the last buffer before an EOS.
-  std::atomic<uint64_t> end_index_ = UINT64_MAX;
   std::atomic<unsigned> sampled_ = 1;
   Ring *ring_ = nullptr;
   Ring *evict_ring_ = nullptr;
@@ -227,10 +224,16 @@ private:
   std::vector<GstClockTime> times_;
   uint64_t push_count_ = 0;
   int64_t stamp_of_last_64_ = 0;
-  // Where the pusher waits for space and for answers.
-  support::Parker space_;
   // The last sticky event of each type, to know one that comes again because the pad was relinked.
   std::vector<support::MiniPtr<GstEvent>> pushed_sticky_;
+
+  // --- Written by the pusher now and then, and read by the consumer for each buffer.
+
+  // Where the pusher waits for space and for answers.
+  alignas(support::kCacheSpan) support::Parker space_;
+  std::atomic<bool> ended_ = false;
+  // The index after the last buffer before an EOS.
+  std::atomic<uint64_t> end_index_ = UINT64_MAX;
 
   // --- Written by the consumer.
   alignas(support::kCacheSpan) std::atomic<bool> consuming_ = false;

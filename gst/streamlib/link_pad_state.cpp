@@ -272,15 +272,24 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
   if (flow != GST_FLOW_OK && !waits)
     return flow;
   const unsigned waiting = inlet().push_event(std::move(owned));
-  if (waiting < kBacklogWarning || warned_of_backlog_)
-    return GST_FLOW_OK;
-  warned_of_backlog_ = true;
-  GST_ELEMENT_WARNING(processor.element(), STREAM, FAILED,
-                      ("%u events wait and nobody takes them: what follows %s:%s blocks. Look at "
-                       "the element after it.",
-                       waiting, GST_DEBUG_PAD_NAME(pad_)),
-                      (nullptr));
+  if (G_UNLIKELY(waiting >= kBacklogWarning) && !std::exchange(warned_of_backlog_, true))
+    warn_of_backlog(processor, waiting);
   return GST_FLOW_OK;
+}
+
+void LinkPadState::warn_of_backlog(ProcessorState &processor, unsigned waiting)
+{
+  support::CStr blocked;
+  for (const auto &src : processor.src_pads()) {
+    const auto peer = support::adopt_object(gst_pad_get_peer(src.get()));
+    const auto next = support::adopt_object(peer ? gst_pad_get_parent(peer.get()) : nullptr);
+    if (next)
+      blocked.reset(gst_object_get_path_string(next.get()));
+  }
+  GST_ELEMENT_WARNING(processor.element(), STREAM, FAILED,
+                      ("%u events wait in front of %s, which does not take them.", waiting,
+                       blocked ? blocked.get() : GST_OBJECT_NAME(processor.self())),
+                      ("link pad %s:%s", GST_DEBUG_PAD_NAME(pad_)));
 }
 
 // The pool upstream must not run dry while buffers wait in the link.
@@ -301,6 +310,8 @@ void LinkPadState::propose_buffers(GstQuery *allocation) const
 bool LinkPadState::query(ProcessorState &processor, GstQuery *query)
 {
   GstObject *parent = GST_OBJECT_CAST(processor.self());
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && processor.answer_context(query))
+    return true;
   if (!GST_QUERY_IS_SERIALIZED(query))
     return gst_pad_query_default(GST_PAD_CAST(pad_), parent, query);
   if (processor.is_inline())

@@ -116,6 +116,7 @@ private:
   void learn_caps(GstCaps *caps);
   void decide(GstMiniObject *first);
   bool is_live() const;
+  void warn_of_backlog(ProcessorState &processor, unsigned waiting);
   void propose_buffers(GstQuery *allocation) const;
   std::shared_ptr<Link> add_link();
   void finish_take_over(GstPad *peer, LinkPadState &from);

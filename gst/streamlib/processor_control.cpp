@@ -99,10 +99,24 @@ bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
   return gst_pad_event_default(pad, GST_OBJECT_CAST(self_), event);
 }
 
+// A neighbour looks for the runtime of the pipeline.
+bool ProcessorState::answer_context(GstQuery *query)
+{
+  const char *type;
+  if (!runtime || !gst_query_parse_context_type(query, &type) ||
+      !g_str_equal(type, GST_SL_RUNTIME_CONTEXT_TYPE))
+    return false;
+  const MiniPtr<GstContext> context = adopt_mini(gst_sl_runtime_to_context(runtime.get(), FALSE));
+  gst_query_set_context(query, context.get());
+  return true;
+}
+
 // The answer for all link pads: live when one is, the greatest of the minima, the least of the
 // maxima; each after what its link adds.
 bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
 {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && answer_context(query))
+    return true;
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return gst_pad_query_default(pad, GST_OBJECT_CAST(self_), query);
   bool is_live = link_count() == 0 && live.load();

@@ -54,6 +54,7 @@ bool ProcessorState::setup()
                error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
                error != nullptr ? error->message : "The processor could not be set up.",
                "setup failed");
+  stopping.store(true);
   watchdog_of(runtime.get()).remove(this);
   return false;
 }

@@ -18,6 +18,7 @@
 #include "gst/streamlib/step_task.h"
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -101,6 +102,7 @@ public:
   bool src_event(GstPad *pad, GstEvent *event);
   bool src_query(GstPad *pad, GstQuery *query);
   bool send_event(GstEvent *event);
+  bool answer_context(GstQuery *query);
 
   // --- Any thread.
   // What the pipeline has configured; 0 before it has.
@@ -118,8 +120,14 @@ public:
 
   ProcessorClock clock;
   std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
-  Activity activity;
   support::GObjectPtr<GstSlRuntime> runtime;
+
+private:
+  // What the worker writes for each buffer stands apart from what the pushing thread reads.
+  [[maybe_unused]] char apart_[support::kCacheSpan] = {};
+
+public:
+  Activity activity;
 
 private:
   // Worker.
@@ -162,6 +170,7 @@ private:
   GstFlowReturn push_flow_ = GST_FLOW_OK;
   uint64_t pops_ = 0;
   int64_t next_tick_ = 0;
+  int64_t tick_period_ = 0;
   std::atomic<uint64_t> steps_ = 0;
   std::atomic<uint64_t> pushes_ = 0;
   std::atomic<uint64_t> missed_ticks_ = 0;

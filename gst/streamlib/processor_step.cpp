@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The steps of a processor with one link pad or on a period.
+#include <algorithm>
+
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/futex.h"
 
@@ -28,7 +30,8 @@ void ProcessorState::iterate()
   activity.note_thread();
   for (int i = 0; i < kStepsPerIteration && task_.may_run(); i++) {
     int64_t until = kNoDeadline;
-    kicked_.store(false);
+    if (kicked_.load(std::memory_order_relaxed))
+      kicked_.exchange(false);
     const GstSlStep result = step(&until);
     if (result == GST_SL_STEP_AGAIN)
       continue;
@@ -152,6 +155,10 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
   const int64_t now = monotonic_ns();
   if (next_tick_ == 0)
     next_tick_ = now;
+  else if (period != tick_period_)
+    // A new interval counts from the last tick, and misses none of the time before it was set.
+    next_tick_ = std::max(next_tick_ - tick_period_ + period, now);
+  tick_period_ = period;
   if (now < next_tick_) {
     *wait_until = next_tick_;
     return GST_SL_STEP_WAIT_UNTIL;

@@ -118,27 +118,32 @@ GstFlowReturn push_one(BenchSrc *self, uint64_t index)
   return gst_pad_push(self->pad, buffer);
 }
 
+void start_clock(Exchange *x)
+{
+  x->push_start_ns = monotonic_ns();
+  if (x->on_begin != nullptr && x->source_marks)
+    x->on_begin();
+}
+
 // Whether everything was pushed. Keeps the source's own clock.
 bool is_over(Exchange *x, uint64_t pushed)
 {
   if (pushed < x->warm_up)
     return false;
-  if (x->buffers != 0) {
-    if (x->push_start_ns == 0)
-      x->push_start_ns = monotonic_ns();
-    return pushed >= x->warm_up + x->buffers;
-  }
-  if (x->push_start_ns != 0 && pushed / x->list_size % kPushesPerClockRead != 0)
-    return false;
-  const int64_t now = monotonic_ns();
   if (x->push_start_ns == 0)
-    x->push_start_ns = now;
-  return now - x->push_start_ns >= x->duration_ns;
+    start_clock(x);
+  if (x->buffers != 0)
+    return pushed >= x->warm_up + x->buffers;
+  return pushed / x->list_size % kPushesPerClockRead == 0 &&
+         monotonic_ns() - x->push_start_ns >= x->duration_ns;
 }
 
 void end_stream(BenchSrc *self)
 {
-  self->exchange->push_end_ns = monotonic_ns();
+  Exchange *x = self->exchange;
+  x->push_end_ns = monotonic_ns();
+  if (x->on_end != nullptr && x->source_marks)
+    x->on_end();
   gst_pad_push_event(self->pad, gst_event_new_eos());
   unpin_thread();
   gst_pad_pause_task(self->pad);
@@ -235,11 +240,11 @@ void pass_mark(Exchange *x)
   } else if (x->next_mark == first) {
     x->start_cpu_ns = process_cpu_ns();
     x->start_ns = monotonic_ns();
-    if (x->on_begin != nullptr)
+    if (x->on_begin != nullptr && !x->source_marks)
       x->on_begin();
     x->next_mark = last;
   } else {
-    if (x->on_end != nullptr)
+    if (x->on_end != nullptr && !x->source_marks)
       x->on_end();
     x->next_mark = UINT64_MAX;
   }

@@ -58,6 +58,8 @@ struct Exchange {
   void (*on_begin)() = nullptr;
   void (*on_end)() = nullptr;
   uint64_t tail = 0;
+  // Both are called in the source's thread instead, by what was pushed: for links that drop.
+  bool source_marks = false;
 };
 
 // Element factories "benchsrc" and "benchsink" of this process.

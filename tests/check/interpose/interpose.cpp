@@ -49,6 +49,9 @@ std::array<OurPlace, 32> our_places;
 // Set while a call is attributed: what the unwinder does is nobody's call.
 thread_local bool is_recording __attribute__((tls_model("initial-exec"))) = false;
 
+// Set in the threads that count.
+thread_local bool is_watched __attribute__((tls_model("initial-exec"))) = false;
+
 void remember(uintptr_t address, const char *function)
 {
   for (OurPlace &place : our_places) {
@@ -81,7 +84,7 @@ void count(What what, const char *function, const Place &place)
 // At the beginning of an interposed function. `caller` is its return address.
 void record(What what, const char *function, void *caller)
 {
-  if (!window_is_open.load(std::memory_order_relaxed) || is_recording)
+  if (!window_is_open.load(std::memory_order_relaxed) || !is_watched || is_recording)
     return;
   is_recording = true;
   count(what, function, attribute(caller));
@@ -122,6 +125,7 @@ Function *real(std::atomic<Function *> &cache, const char *name)
   EXPORTED int name(void *pad, void *data)                                                     \
   {                                                                                            \
     static std::atomic<int (*)(void *, void *)> cache{nullptr};                                \
+    streamlib::interpose::is_watched = true;                                                   \
     const int flow = streamlib::interpose::real<int(void *, void *)>(cache, #name)(pad, data); \
     /* So that the frame stays: no call in tail position. */                                   \
     asm volatile("" ::: "memory");                                                             \
@@ -283,6 +287,11 @@ EXPORTED void sl_interpose_add_ours(const char *prefix)
 EXPORTED void sl_interpose_set_task_function(void *function)
 {
   set_task_function(function);
+}
+
+EXPORTED void sl_interpose_watch_thread(void)
+{
+  is_watched = true;
 }
 
 EXPORTED void sl_interpose_open(void)

@@ -19,6 +19,9 @@
 //   element of ours takes in its chain function below that is ours; GST_OBJECT_LOCK in our code,
 //   gst_pad_get_current_caps() from our code, and a std::mutex of ours are ours.
 //
+// Only threads that push count: a thread does from its first gst_pad_push() or gst_pad_chain() on,
+// and one that only takes buffers by sl_interpose_watch_thread(). So the watchdog may lock.
+//
 // What it does not see: a call in tail position (the frame is gone by then; whoever called that
 // function gets it), a lock made of atomics alone, and allocation by mmap(). GLib calls its own
 // functions without a lookup: its slices are seen when G_SLICE=always-malloc is set, its locks
@@ -51,7 +54,10 @@ void sl_interpose_add_ours(const char *prefix);
 // The function that GstTask hands to its pool; learnt by the test, because it has no public name.
 void sl_interpose_set_task_function(void *function);
 
-// Any thread; counts the calls of all threads. The counts begin at 0.
+// The calling thread counts although it does not push.
+void sl_interpose_watch_thread(void);
+
+// Any thread. The counts begin at 0.
 void sl_interpose_open(void);
 void sl_interpose_close(void);
 SlInterposeCounts sl_interpose_counts(void);

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "planted_processor.h"
+
 namespace {
 
 GstStaticPadTemplate src_template =
@@ -240,4 +242,5 @@ void planted_class_init(PlantedClass *klass)
 void planted_register(void)
 {
   gst_element_register(nullptr, "planted", GST_RANK_NONE, planted_get_type());
+  gst_element_register(nullptr, "plantedprocessor", GST_RANK_NONE, planted_processor_get_type());
 }

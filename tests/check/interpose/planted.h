@@ -6,8 +6,9 @@
 
 G_BEGIN_DECLS
 
-// Registers the factory "planted" of this process: it passes buffers on in the pushing thread, and
-// commits, for each of them, what its property `violation` says.
+// Registers two factories of this process. "planted" passes buffers on in the pushing thread and
+// commits, for each of them, what its property `violation` says. "plantedprocessor" is a processor
+// that locks and allocates for each buffer in its own thread.
 __attribute__((visibility("default"))) void planted_register(void);
 
 G_END_DECLS
