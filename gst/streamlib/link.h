@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include <gst/gst.h>
@@ -152,7 +153,13 @@ public:
   // One short access of the consuming end. False when the end belongs to another owner by now.
   class ConsumerScope {
   public:
-    ConsumerScope(Link &link, const void *owner);
+    // Contended only while a flush or a take-over is under way.
+    ConsumerScope(Link &link, const void *owner) : link_(link)
+    {
+      while (link_.consuming_.exchange(true, std::memory_order_seq_cst))
+        std::this_thread::yield();
+      is_owner_ = link_.owner_.load(std::memory_order_relaxed) == owner;
+    }
     ConsumerScope(const ConsumerScope &) = delete;
     ConsumerScope &operator=(const ConsumerScope &) = delete;
     ~ConsumerScope() { link_.consuming_.store(false, std::memory_order_release); }

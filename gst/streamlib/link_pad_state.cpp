@@ -206,7 +206,7 @@ void LinkPadState::decide(GstMiniObject *first)
     return;
   GST_INFO_OBJECT(pad_, "policy %d", policy);
   if (policy != GST_SL_LINK_POLICY_LOSSLESS)
-    gst_element_post_message(processor_->element(), gst_message_new_latency(GST_OBJECT(pad_)));
+    gst_element_post_message(processor()->element(), gst_message_new_latency(GST_OBJECT(pad_)));
 }
 
 GstFlowReturn LinkPadState::chain_each(ProcessorState &processor, GstBufferList *list)
@@ -340,7 +340,7 @@ void LinkPadState::follow_flush(const Link &link)
 LinkItem LinkPadState::next()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (!scope)
     return {};
   follow_flush(link);
@@ -349,7 +349,7 @@ LinkItem LinkPadState::next()
 
 MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 {
-  processor_->serve_head(*this);
+  processor()->serve_head(*this);
   if (gap)
     return gap;
   return look_at_next(MiniPtr<GstBuffer>(), [](const LinkItem &item) {
@@ -359,8 +359,8 @@ MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 
 MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 {
-  processor_->serve_head(*this);
-  processor_->note_pop();
+  processor()->serve_head(*this);
+  processor()->note_pop();
   if (gap)
     return std::exchange(gap, nullptr);
   const bool is_buffer =
@@ -371,14 +371,14 @@ MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 bool LinkPadState::drop_next()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   return scope && link.drop(link.peek(*this));
 }
 
 void LinkPadState::note_seen()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (scope)
     link.note_seen();
 }
@@ -386,7 +386,7 @@ void LinkPadState::note_seen()
 bool LinkPadState::has_news()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (!scope)
     return false;
   link.wake_waiting_pusher();
@@ -396,7 +396,7 @@ bool LinkPadState::has_news()
 MiniPtr<GstBuffer> LinkPadState::held_by_pause()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   GstMiniObject *held = scope ? link.held_by_pause() : nullptr;
   return held != nullptr ? support::share_mini(first_buffer(held)) : nullptr;
 }
@@ -409,9 +409,9 @@ GstClockTime LinkPadState::running_time(GstBuffer *buffer) const
 bool LinkPadState::has_passed(GstBuffer *buffer)
 {
   const GstClockTime due = running_time(buffer);
-  if (!processor_->clock.has_clock() || !GST_CLOCK_TIME_IS_VALID(due))
+  if (!processor()->clock.has_clock() || !GST_CLOCK_TIME_IS_VALID(due))
     return true;
-  const GstClockTime now = processor_->clock.running_time();
+  const GstClockTime now = processor()->clock.running_time();
   const GstClockTime latency = latency_.load(std::memory_order_relaxed);
   // Before PLAYING nothing is late.
   return GST_CLOCK_TIME_IS_VALID(now) &&

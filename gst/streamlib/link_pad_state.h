@@ -36,6 +36,8 @@ public:
   static LinkPadState &of(GstSlLinkPad *pad);
 
   GstSlLinkPad *pad() const { return pad_; }
+  // Null before the pad is in a processor.
+  ProcessorState *processor() const { return processor_.load(std::memory_order_relaxed); }
   // The link that the processor drains.
   Link &link() const { return *link_.load(std::memory_order_acquire); }
 
@@ -79,7 +81,7 @@ public:
   T look_at_next(T none, Look look)
   {
     Link &link = this->link();
-    Link::ConsumerScope scope(link, processor_);
+    Link::ConsumerScope scope(link, processor());
     if (!scope)
       return none;
     follow_flush(link);
@@ -122,7 +124,7 @@ private:
   void finish_take_over(GstPad *peer, LinkPadState &from);
 
   GstSlLinkPad *const pad_;
-  ProcessorState *processor_ = nullptr;
+  std::atomic<ProcessorState *> processor_ = nullptr;
 
   // They differ only while a take-over waits for the peer's thread: the peer still feeds the link
   // that another pad drains by now.

@@ -53,6 +53,7 @@ bool ProcessorState::flush_stop(LinkPadState &pad, GstEvent *event)
     for (const auto &src : src_pads())
       gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
     own_stream_flushed_.store(true);
+    news_cookie_++;
     task_.resume();
   }
   kick();
@@ -78,6 +79,7 @@ bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
         state.link().forgive();
       }
       own_flow_forgiven_.store(true);
+      news_cookie_++;
       kick();
       break;
     case GST_EVENT_SEEK: {

@@ -37,12 +37,15 @@ public:
   ~ProcessorState();
 
   static ProcessorState &of(GstSlProcessor *element);
-  // Null for an element of another kind.
-  static ProcessorState *of_parent(GstObject *parent);
 
   GstSlProcessor *self() const { return self_; }
   GstElement *element() const { return GST_ELEMENT_CAST(self_); }
-  GstSlProcessorClass *klass() const { return GST_SL_PROCESSOR_GET_CLASS(self_); }
+  // RT: without the lookup of a checked cast.
+  GstSlProcessorClass *klass() const
+  {
+    return reinterpret_cast<GstSlProcessorClass *>(
+        reinterpret_cast<GTypeInstance *>(self_)->g_class);
+  }
 
   // --- Settings. Any thread.
   std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
@@ -132,7 +135,13 @@ public:
 private:
   // Worker.
   void iterate();
-  void refresh_pads();
+  // Looks whether pads came or went, or the own stream was flushed.
+  void refresh()
+  {
+    if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_cookie_))
+      refresh_all();
+  }
+  void refresh_all();
   bool has_news();
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
@@ -156,8 +165,9 @@ private:
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
 
-  // Pads come and go under the object lock; the worker notices by the cookie.
-  std::atomic<unsigned> pads_cookie_ = 1;
+  // Pads come and go under the object lock; the worker notices by the cookie, as it does the
+  // requests of other threads below.
+  std::atomic<unsigned> news_cookie_ = 1;
   std::atomic<unsigned> link_count_ = 0;
 
   // Worker.

@@ -61,7 +61,7 @@ void ProcessorState::kick()
 
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {
-  refresh_pads();
+  refresh();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
@@ -272,7 +272,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
     if (has_own_stream())
       return default_set_caps(caps);
   }
-  refresh_pads();
+  refresh();
   if (outs_.empty()) {
     if (type == GST_EVENT_EOS && link_count() == 1)
       end_own_stream();
@@ -289,7 +289,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
 
 bool ProcessorState::default_set_caps(GstCaps *caps)
 {
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_) {
     MiniPtr<GstCaps> current = adopt_mini(gst_pad_get_current_caps(out.pad.get()));
     if (!current && !set_src_caps(out.pad.get(), caps))
@@ -300,7 +300,7 @@ bool ProcessorState::default_set_caps(GstCaps *caps)
 
 bool ProcessorState::handle_query(LinkPadState &pad, GstQuery *query)
 {
-  refresh_pads();
+  refresh();
   Activity::Scope scope(activity, Activity::Phase::Push,
                         outs_.empty() ? nullptr : outs_[0].pad.get());
   return gst_pad_query_default(GST_PAD_CAST(pad.pad()), GST_OBJECT_CAST(self_), query);
