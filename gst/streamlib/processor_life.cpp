@@ -30,6 +30,7 @@ ProcessorState::~ProcessorState() = default;
 
 bool ProcessorState::setup()
 {
+  klass_ = GST_SL_PROCESSOR_GET_CLASS(self_);
   stopping.store(false);
   error_reported_.store(false);
   end_asked_.store(false);

@@ -40,12 +40,9 @@ public:
 
   GstSlProcessor *self() const { return self_; }
   GstElement *element() const { return GST_ELEMENT_CAST(self_); }
-  // RT: without the lookup of a checked cast.
-  GstSlProcessorClass *klass() const
-  {
-    return reinterpret_cast<GstSlProcessorClass *>(
-        reinterpret_cast<GTypeInstance *>(self_)->g_class);
-  }
+  // From setup() on. RT: the element's own pointer to it stands beside the reference count, which
+  // every push from upstream changes.
+  GstSlProcessorClass *klass() const { return klass_; }
 
   // --- Settings. Any thread.
   std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
@@ -169,6 +166,7 @@ private:
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
   GstSlProcessor *const self_;
+  GstSlProcessorClass *klass_ = nullptr;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
@@ -213,6 +211,9 @@ private:
 
   std::atomic<bool> upstream_live_ = false;
   std::atomic<GstClockTime> latency_ = GST_CLOCK_TIME_NONE;
+
+  // The element itself follows in memory, with its reference count.
+  [[maybe_unused]] char apart_from_element_[support::kCacheSpan] = {};
 };
 
 }  // namespace streamlib
