@@ -35,7 +35,7 @@ bool ProcessorState::setup()
   end_asked_.store(false);
   kicked_.store(false);
   own_flow_ = GST_FLOW_OK;
-  own_stream_ended_ = gap_forwarded_ = false;
+  own_stream_ended_ = sink_stream_noted_ = gap_forwarded_ = false;
   own_stream_flushed_.store(false);
   gst_segment_init(&own_segment_, GST_FORMAT_TIME);
   seen_cookie_ = 0;
@@ -183,7 +183,7 @@ void ProcessorState::refresh_all()
   }
   outs_ = std::move(outs);
   if (own_stream_flushed_.exchange(false)) {
-    own_stream_ended_ = false;
+    own_stream_ended_ = sink_stream_noted_ = false;
     own_flow_ = GST_FLOW_OK;
     for (OutPad &out : outs_)
       out.is_open = false;

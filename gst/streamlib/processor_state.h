@@ -104,7 +104,9 @@ public:
   bool flush_stop(LinkPadState &pad, GstEvent *event);
   bool src_event(GstPad *pad, GstEvent *event);
   bool src_query(GstPad *pad, GstQuery *query);
-  bool send_event(GstEvent *event);
+  // Both answer false when they leave the event or the query to the base class.
+  bool send_event(GstEvent *event, bool *result);
+  bool query(GstQuery *query, bool *result);
   bool answer_context(GstQuery *query);
 
   // --- Any thread.
@@ -133,6 +135,14 @@ public:
   Activity activity;
 
 private:
+  // The thread that sends an event or a query.
+  void note_upstream_event(GstEvent *event);
+  template <typename Forward>
+  bool forward_seek(GstEvent *event, Forward forward);
+  bool push_upstream(GstEvent *event);
+  void flush_stop_downstream(GstEvent *event);
+  bool answer_latency(GstQuery *query);
+
   // Worker.
   void iterate();
   // Looks whether pads came or went, or the own stream was flushed.
@@ -151,6 +161,7 @@ private:
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
   GstSlStep after_own_flow(GstFlowReturn flow);
   void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
+  void note_sink_stream(GstEvent *stream_start);
   void end_own_stream();
   OutPad *out_pad(GstPad *pad);
   void open_own_stream(OutPad &out);
@@ -176,6 +187,7 @@ private:
   std::vector<OutPad> outs_;
   GstFlowReturn own_flow_ = GST_FLOW_OK;
   bool own_stream_ended_ = false;
+  bool sink_stream_noted_ = false;
   bool gap_forwarded_ = false;
   GstFlowReturn push_flow_ = GST_FLOW_OK;
   uint64_t pops_ = 0;
@@ -188,8 +200,11 @@ private:
 
   // Flushes of a processor with several link pads. Guarded by the object lock.
   unsigned flushing_pads_ = 0;
+  unsigned seeks_under_way_ = 0;
   bool seek_flushes_ = false;
   bool flush_forwarded_ = false;
+  // The end of a forwarded flush, kept back until the seek has reached every pad.
+  support::MiniPtr<GstEvent> flush_stop_;
   // Asks the worker to forget its own stream and to open it again.
   std::atomic<bool> own_stream_flushed_ = false;
   // A new peer may take what the one before did not.

@@ -230,12 +230,13 @@ GstFlowReturn ProcessorState::call_process(GstSlLinkPad *pad, GstBuffer *input)
     Activity::Scope scope(activity, Activity::Phase::Process);
     flow = klass()->process(self_, pad, input, &output);
   }
-  const bool failed_itself = flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR;
+  const bool failed_silently =
+      flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR && !error_reported_.load();
   if (output != nullptr) {
     const GstFlowReturn pushed = push(nullptr, GST_MINI_OBJECT_CAST(output));
     flow = flow == GST_FLOW_OK ? pushed : flow;
   }
-  if (failed_itself)
+  if (failed_silently)
     report_error(
         GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "The processor failed without saying why.",
         "process returned GST_FLOW_ERROR and gst_sl_processor_report_error() was not called");
@@ -274,7 +275,9 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
   }
   refresh();
   if (outs_.empty()) {
-    if (type == GST_EVENT_EOS && link_count() == 1)
+    if (type == GST_EVENT_STREAM_START)
+      note_sink_stream(event);
+    else if (type == GST_EVENT_EOS && link_count() == 1)
       end_own_stream();
     return true;
   }

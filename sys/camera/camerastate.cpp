@@ -418,10 +418,11 @@ bool CameraState::take_message(GstMessage *message)
   }
   const auto caps = adopt_mini(handle ? gst_device_get_caps(handle.get()) : nullptr);
   const CameraError error = translate(message, device, caps ? text_of_caps(caps.get()) : "");
-  if (error.foreign)
-    return false;
   {
     std::lock_guard lock(control_);
+    // What the source says after an error of its own adds nothing to it.
+    if (error.foreign)
+      return doubtful_.has_value();
     if (error.may_be_lost && phase_ == Phase::Running) {
       if (!doubtful_) {
         doubtful_ = error;

@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kOldest = 1'000'000'000;
 // Clocks are read one after the other.
 constexpr uint64_t kClockSkew = 1'000'000;
-constexpr uint64_t kFollow = 64;
+constexpr uint64_t kFollow = 128;
 
 bool is_possible(uint64_t claimed, uint64_t arrival)
 {

@@ -16,7 +16,7 @@ namespace streamlib::camera {
 //   k = max(1, round((a - c) / d))      how many frames have passed, lost ones included
 //   p = c + k * d                       when this one is due
 //   estimate = a                        where a <= p: no frame arrives before it is captured
-//              p + (a - p) / 64         otherwise: late arrivals hardly count, but a camera that
+//              p + (a - p) / 128         otherwise: late arrivals hardly count, but a camera that
 //                                       runs slower than it says is followed
 //
 // So the estimate is the lower edge of the arrivals: the jitter of the way from the camera is gone,

@@ -14,7 +14,7 @@
  * Time stamps are those of the capture. A backend that gives none (PipeWire from many sources) is
  * estimated from the arrivals: with `a` the arrival of a frame, `c` the stamp of the frame before
  * and `d` the duration of a frame, `k = max(1, round((a - c) / d))` and `p = c + k d`; the stamp is
- * `a` where `a <= p`, else `p + (a - p) / 64`. So the jitter of the way from the camera is gone,
+ * `a` where `a <= p`, else `p + (a - p) / 128`. So the jitter of the way from the camera is gone,
  * and no frame is stamped after its arrival. The element message `camera-mode` tells each mode that
  * runs.
  *

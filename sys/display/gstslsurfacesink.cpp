@@ -58,6 +58,8 @@ struct State final : WindowEvents {
 
   // Streaming thread.
   GstVideoInfo info = {};
+  // Shown at preroll: it comes a second time when the pipeline plays.
+  streamlib::support::MiniPtr<GstBuffer> prerolled;
 
   std::atomic<int> orientation = 0;
   // What show_frame answers once the window has ended.
@@ -136,6 +138,7 @@ gboolean surface_sink_stop(GstBaseSink *base)
     std::lock_guard lock(state.control);
     window = std::move(state.window);
   }
+  state.prerolled.reset();
   return TRUE;
 }
 
@@ -232,12 +235,26 @@ GstClockTime capture_time_of(GstBaseSink *base, GstBuffer *buffer)
                                           : GST_CLOCK_TIME_NONE;
 }
 
+GstFlowReturn surface_sink_preroll(GstBaseSink *base, GstBuffer *buffer)
+{
+  const GstFlowReturn result =
+      GST_BASE_SINK_CLASS(gst_sl_surface_sink_parent_class)->preroll(base, buffer);
+  gboolean shown = FALSE;
+  g_object_get(base, "show-preroll-frame", &shown, nullptr);
+  state_of(base).prerolled = shown ? streamlib::support::share_mini(buffer) : nullptr;
+  return result;
+}
+
 GstFlowReturn surface_sink_show_frame(GstVideoSink *sink, GstBuffer *buffer)
 {
   State &state = state_of(sink);
   const auto ended = static_cast<GstFlowReturn>(state.flow.load());
   if (ended != GST_FLOW_OK)
     return ended;
+  if (state.prerolled.get() == buffer) {
+    state.prerolled.reset();
+    return GST_FLOW_OK;
+  }
   auto frame = std::make_unique<Frame>();
   frame->buffer = streamlib::support::share_mini(buffer);
   frame->info = state.info;
@@ -276,6 +293,7 @@ static void gst_sl_surface_sink_class_init(GstSlSurfaceSinkClass *klass)
   base->unlock_stop = GST_DEBUG_FUNCPTR(surface_sink_unlock_stop);
   base->get_caps = GST_DEBUG_FUNCPTR(surface_sink_get_caps);
   base->set_caps = GST_DEBUG_FUNCPTR(surface_sink_set_caps);
+  base->preroll = GST_DEBUG_FUNCPTR(surface_sink_preroll);
   base->propose_allocation = GST_DEBUG_FUNCPTR(surface_sink_propose_allocation);
   base->event = GST_DEBUG_FUNCPTR(surface_sink_event);
   GST_VIDEO_SINK_CLASS(klass)->show_frame = GST_DEBUG_FUNCPTR(surface_sink_show_frame);
