@@ -26,7 +26,8 @@
  * #GstSlProcessor:execution `reactive`: when a link has data; `continuous`: each
  * #GstSlProcessor:interval, by absolute deadlines, so that late steps do not shift the later ones,
  * and missed ones are skipped and counted; `manual`: the element drives itself between the virtual
- * methods start and stop.
+ * methods start and stop. Asked to end by an EOS event that is sent to the element, a source ends
+ * its stream with its next step, a manual one with its next push, which answers %GST_FLOW_EOS.
  *
  * ## Where
  *
@@ -89,11 +90,6 @@ gint private_offset = 0;
 ProcessorState &ProcessorState::of(GstSlProcessor *element)
 {
   return *static_cast<ProcessorState *>(G_STRUCT_MEMBER_P(element, private_offset));
-}
-
-ProcessorState *ProcessorState::of_parent(GstObject *parent)
-{
-  return parent != nullptr && GST_IS_SL_PROCESSOR(parent) ? &of(GST_SL_PROCESSOR(parent)) : nullptr;
 }
 
 // --- Public ---
@@ -395,8 +391,18 @@ static gboolean gst_sl_processor_set_clock(GstElement *element, GstClock *clock)
 
 static gboolean gst_sl_processor_send_event(GstElement *element, GstEvent *event)
 {
-  return ProcessorState::of(GST_SL_PROCESSOR(element)).send_event(event) ||
-         parent_class->send_event(element, event);
+  bool result;
+  if (ProcessorState::of(GST_SL_PROCESSOR(element)).send_event(event, &result))
+    return result;
+  return parent_class->send_event(element, event);
+}
+
+static gboolean gst_sl_processor_query(GstElement *element, GstQuery *query)
+{
+  bool result;
+  if (ProcessorState::of(GST_SL_PROCESSOR(element)).query(query, &result))
+    return result;
+  return parent_class->query(element, query);
 }
 
 static void gst_sl_processor_pad_added(GstElement *element, GstPad *pad)
@@ -630,6 +636,7 @@ static void gst_sl_processor_class_init(gpointer klass, gpointer)
   element_class->change_state = gst_sl_processor_change_state;
   element_class->set_clock = gst_sl_processor_set_clock;
   element_class->send_event = gst_sl_processor_send_event;
+  element_class->query = gst_sl_processor_query;
   element_class->pad_added = gst_sl_processor_pad_added;
   element_class->pad_removed = gst_sl_processor_pad_removed;
   element_class->request_new_pad = gst_sl_processor_request_new_pad;

@@ -13,13 +13,28 @@ using support::MiniPtr;
 
 OutPad *ProcessorState::out_pad(GstPad *pad)
 {
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_) {
     if (pad == nullptr || out.pad.get() == pad)
       return &out;
   }
   return nullptr;
 }
+
+namespace {
+
+// What several streams are joined into has an id of its own; that of a source follows from its URI,
+// if it has one.
+CStr make_stream_id(GstElement *element, GstPad *pad)
+{
+  if (element->numsinkpads > 1)
+    return CStr(g_strdup_printf("joined-%08x%08x/%s", g_random_int(), g_random_int(),
+                                GST_OBJECT_NAME(pad)));
+  return CStr(gst_pad_create_stream_id(pad, element,
+                                       element->numsrcpads > 1 ? GST_OBJECT_NAME(pad) : nullptr));
+}
+
+}  // namespace
 
 // STREAM_START and SEGMENT of a stream that begins here; caps go between them, where they are
 // known.
@@ -28,7 +43,7 @@ void ProcessorState::open_own_stream(OutPad &out)
   GstPad *pad = out.pad.get();
   MiniPtr<GstEvent> start = adopt_mini(gst_pad_get_sticky_event(pad, GST_EVENT_STREAM_START, 0));
   if (!start) {
-    CStr id(gst_pad_create_stream_id(pad, element(), nullptr));
+    const CStr id = make_stream_id(element(), pad);
     start = adopt_mini(gst_event_new_stream_start(id.get()));
     gst_event_set_group_id(start.get(), gst_util_group_id_next());
     gst_pad_push_event(pad, start.release());
@@ -37,7 +52,7 @@ void ProcessorState::open_own_stream(OutPad &out)
 
 bool ProcessorState::set_src_caps(GstPad *pad, GstCaps *caps)
 {
-  refresh_pads();
+  refresh();
   bool ok = true;
   for (OutPad &out : outs_) {
     if (pad != nullptr && out.pad.get() != pad)
@@ -56,6 +71,13 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
     gst_mini_object_unref(data);
     return GST_FLOW_NOT_LINKED;
   }
+  // A manual source has no step in which to end when it is asked to.
+  if (end_asked_.load(std::memory_order_relaxed) && links_.empty() &&
+      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL) {
+    gst_mini_object_unref(data);
+    end_own_stream();
+    return GST_FLOW_EOS;
+  }
   if (!out->is_open && has_own_stream()) {
     open_own_stream(*out);
     MiniPtr<GstEvent> segment =
@@ -73,7 +95,7 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
 
 bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)
 {
-  refresh_pads();
+  refresh();
   bool ok = !outs_.empty();
   for (OutPad &out : outs_) {
     if (pad != nullptr && out.pad.get() != pad)
@@ -85,12 +107,28 @@ bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)
   return ok;
 }
 
+// The pipeline learns from its sinks when a stream begins; the message of the last one is void
+// then.
+void ProcessorState::note_sink_stream(GstEvent *stream_start)
+{
+  if (has_own_stream() && sink_stream_noted_)
+    return;
+  sink_stream_noted_ = true;
+  own_stream_ended_ = false;
+  guint group;
+  GstMessage *message = gst_message_new_stream_start(GST_OBJECT_CAST(self_));
+  gst_message_set_seqnum(message, gst_event_get_seqnum(stream_start));
+  if (gst_event_parse_group_id(stream_start, &group))
+    gst_message_set_group_id(message, group);
+  gst_element_post_message(element(), message);
+}
+
 void ProcessorState::end_own_stream()
 {
   if (own_stream_ended_)
     return;
   own_stream_ended_ = true;
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_)
     open_own_stream(out);
   if (outs_.empty())

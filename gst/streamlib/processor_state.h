@@ -18,6 +18,7 @@
 #include "gst/streamlib/step_task.h"
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -36,12 +37,12 @@ public:
   ~ProcessorState();
 
   static ProcessorState &of(GstSlProcessor *element);
-  // Null for an element of another kind.
-  static ProcessorState *of_parent(GstObject *parent);
 
   GstSlProcessor *self() const { return self_; }
   GstElement *element() const { return GST_ELEMENT_CAST(self_); }
-  GstSlProcessorClass *klass() const { return GST_SL_PROCESSOR_GET_CLASS(self_); }
+  // From setup() on. RT: the element's own pointer to it stands beside the reference count, which
+  // every push from upstream changes.
+  GstSlProcessorClass *klass() const { return klass_; }
 
   // --- Settings. Any thread.
   std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
@@ -100,7 +101,10 @@ public:
   bool flush_stop(LinkPadState &pad, GstEvent *event);
   bool src_event(GstPad *pad, GstEvent *event);
   bool src_query(GstPad *pad, GstQuery *query);
-  bool send_event(GstEvent *event);
+  // Both answer false when they leave the event or the query to the base class.
+  bool send_event(GstEvent *event, bool *result);
+  bool query(GstQuery *query, bool *result);
+  bool answer_context(GstQuery *query);
 
   // --- Any thread.
   // What the pipeline has configured; 0 before it has.
@@ -118,13 +122,33 @@ public:
 
   ProcessorClock clock;
   std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
-  Activity activity;
   support::GObjectPtr<GstSlRuntime> runtime;
 
 private:
+  // What the worker writes for each buffer stands apart from what the pushing thread reads.
+  [[maybe_unused]] char apart_[support::kCacheSpan] = {};
+
+public:
+  Activity activity;
+
+private:
+  // The thread that sends an event or a query.
+  void note_upstream_event(GstEvent *event);
+  template <typename Forward>
+  bool forward_seek(GstEvent *event, Forward forward);
+  bool push_upstream(GstEvent *event);
+  void flush_stop_downstream(GstEvent *event);
+  bool answer_latency(GstQuery *query);
+
   // Worker.
   void iterate();
-  void refresh_pads();
+  // Looks whether pads came or went, or the own stream was flushed.
+  void refresh()
+  {
+    if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_cookie_))
+      refresh_all();
+  }
+  void refresh_all();
   bool has_news();
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
@@ -134,6 +158,7 @@ private:
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
   GstSlStep after_own_flow(GstFlowReturn flow);
   void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
+  void note_sink_stream(GstEvent *stream_start);
   void end_own_stream();
   OutPad *out_pad(GstPad *pad);
   void open_own_stream(OutPad &out);
@@ -141,6 +166,7 @@ private:
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
   GstSlProcessor *const self_;
+  GstSlProcessorClass *klass_ = nullptr;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
@@ -148,8 +174,9 @@ private:
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
 
-  // Pads come and go under the object lock; the worker notices by the cookie.
-  std::atomic<unsigned> pads_cookie_ = 1;
+  // Pads come and go under the object lock; the worker notices by the cookie, as it does the
+  // requests of other threads below.
+  std::atomic<unsigned> news_cookie_ = 1;
   std::atomic<unsigned> link_count_ = 0;
 
   // Worker.
@@ -158,10 +185,12 @@ private:
   std::vector<OutPad> outs_;
   GstFlowReturn own_flow_ = GST_FLOW_OK;
   bool own_stream_ended_ = false;
+  bool sink_stream_noted_ = false;
   bool gap_forwarded_ = false;
   GstFlowReturn push_flow_ = GST_FLOW_OK;
   uint64_t pops_ = 0;
   int64_t next_tick_ = 0;
+  int64_t tick_period_ = 0;
   std::atomic<uint64_t> steps_ = 0;
   std::atomic<uint64_t> pushes_ = 0;
   std::atomic<uint64_t> missed_ticks_ = 0;
@@ -169,8 +198,11 @@ private:
 
   // Flushes of a processor with several link pads. Guarded by the object lock.
   unsigned flushing_pads_ = 0;
+  unsigned seeks_under_way_ = 0;
   bool seek_flushes_ = false;
   bool flush_forwarded_ = false;
+  // The end of a forwarded flush, kept back until the seek has reached every pad.
+  support::MiniPtr<GstEvent> flush_stop_;
   // Asks the worker to forget its own stream and to open it again.
   std::atomic<bool> own_stream_flushed_ = false;
   // A new peer may take what the one before did not.
@@ -179,6 +211,9 @@ private:
 
   std::atomic<bool> upstream_live_ = false;
   std::atomic<GstClockTime> latency_ = GST_CLOCK_TIME_NONE;
+
+  // The element itself follows in memory, with its reference count.
+  [[maybe_unused]] char apart_from_element_[support::kCacheSpan] = {};
 };
 
 }  // namespace streamlib

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The steps of a processor with one link pad or on a period.
+#include <algorithm>
+
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/futex.h"
 
@@ -28,7 +30,8 @@ void ProcessorState::iterate()
   activity.note_thread();
   for (int i = 0; i < kStepsPerIteration && task_.may_run(); i++) {
     int64_t until = kNoDeadline;
-    kicked_.store(false);
+    if (kicked_.load(std::memory_order_relaxed))
+      kicked_.exchange(false);
     const GstSlStep result = step(&until);
     if (result == GST_SL_STEP_AGAIN)
       continue;
@@ -58,7 +61,7 @@ void ProcessorState::kick()
 
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {
-  refresh_pads();
+  refresh();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
@@ -152,6 +155,10 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
   const int64_t now = monotonic_ns();
   if (next_tick_ == 0)
     next_tick_ = now;
+  else if (period != tick_period_)
+    // A new interval counts from the last tick, and misses none of the time before it was set.
+    next_tick_ = std::max(next_tick_ - tick_period_ + period, now);
+  tick_period_ = period;
   if (now < next_tick_) {
     *wait_until = next_tick_;
     return GST_SL_STEP_WAIT_UNTIL;
@@ -223,12 +230,13 @@ GstFlowReturn ProcessorState::call_process(GstSlLinkPad *pad, GstBuffer *input)
     Activity::Scope scope(activity, Activity::Phase::Process);
     flow = klass()->process(self_, pad, input, &output);
   }
-  const bool failed_itself = flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR;
+  const bool failed_silently =
+      flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR && !error_reported_.load();
   if (output != nullptr) {
     const GstFlowReturn pushed = push(nullptr, GST_MINI_OBJECT_CAST(output));
     flow = flow == GST_FLOW_OK ? pushed : flow;
   }
-  if (failed_itself)
+  if (failed_silently)
     report_error(
         GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "The processor failed without saying why.",
         "process returned GST_FLOW_ERROR and gst_sl_processor_report_error() was not called");
@@ -265,9 +273,11 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
     if (has_own_stream())
       return default_set_caps(caps);
   }
-  refresh_pads();
+  refresh();
   if (outs_.empty()) {
-    if (type == GST_EVENT_EOS && link_count() == 1)
+    if (type == GST_EVENT_STREAM_START)
+      note_sink_stream(event);
+    else if (type == GST_EVENT_EOS && link_count() == 1)
       end_own_stream();
     return true;
   }
@@ -282,7 +292,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
 
 bool ProcessorState::default_set_caps(GstCaps *caps)
 {
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_) {
     MiniPtr<GstCaps> current = adopt_mini(gst_pad_get_current_caps(out.pad.get()));
     if (!current && !set_src_caps(out.pad.get(), caps))
@@ -293,7 +303,7 @@ bool ProcessorState::default_set_caps(GstCaps *caps)
 
 bool ProcessorState::handle_query(LinkPadState &pad, GstQuery *query)
 {
-  refresh_pads();
+  refresh();
   Activity::Scope scope(activity, Activity::Phase::Push,
                         outs_.empty() ? nullptr : outs_[0].pad.get());
   return gst_pad_query_default(GST_PAD_CAST(pad.pad()), GST_OBJECT_CAST(self_), query);
