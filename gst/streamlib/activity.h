@@ -104,7 +104,8 @@ public:
 private:
   static Activity *&current()
   {
-    static thread_local Activity *activity = nullptr;
+    // Looked up for each buffer: not by a call of the dynamic linker.
+    static thread_local Activity *activity [[gnu::tls_model("initial-exec")]] = nullptr;
     return activity;
   }
 

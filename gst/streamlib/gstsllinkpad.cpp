@@ -57,11 +57,14 @@ LinkPadState &LinkPadState::of(GstSlLinkPad *pad)
 
 // --- Pad functions: the pushing thread ---
 
+// RT: without the lookups of checked casts. Only a processor has parents of link pads, and
+// GStreamer holds the parent while a pad function runs.
 static GstFlowReturn gst_sl_link_pad_take(GstPad *pad, GstObject *parent, GstMiniObject *data)
 {
-  ProcessorState *processor = ProcessorState::of_parent(parent);
-  if (processor != nullptr)
-    return LinkPadState::of(GST_SL_LINK_PAD(pad)).chain(*processor, data);
+  LinkPadState &state = LinkPadState::of(reinterpret_cast<GstSlLinkPad *>(pad));
+  ProcessorState *processor = state.processor();
+  if (G_LIKELY(processor != nullptr && parent != nullptr))
+    return state.chain(*processor, data);
   gst_mini_object_unref(data);
   return GST_FLOW_ERROR;
 }
@@ -78,17 +81,18 @@ static GstFlowReturn gst_sl_link_pad_chain_list(GstPad *pad, GstObject *parent, 
 
 static GstFlowReturn gst_sl_link_pad_event(GstPad *pad, GstObject *parent, GstEvent *event)
 {
-  ProcessorState *processor = ProcessorState::of_parent(parent);
-  if (processor != nullptr)
-    return LinkPadState::of(GST_SL_LINK_PAD(pad)).event(*processor, event);
+  LinkPadState &state = LinkPadState::of(GST_SL_LINK_PAD(pad));
+  if (state.processor() != nullptr && parent != nullptr)
+    return state.event(*state.processor(), event);
   gst_event_unref(event);
   return GST_FLOW_ERROR;
 }
 
 static gboolean gst_sl_link_pad_query(GstPad *pad, GstObject *parent, GstQuery *query)
 {
-  ProcessorState *processor = ProcessorState::of_parent(parent);
-  return processor != nullptr && LinkPadState::of(GST_SL_LINK_PAD(pad)).query(*processor, query);
+  LinkPadState &state = LinkPadState::of(GST_SL_LINK_PAD(pad));
+  return state.processor() != nullptr && parent != nullptr &&
+         state.query(*state.processor(), query);
 }
 
 static gboolean gst_sl_link_pad_activate_mode(GstPad *pad, GstObject *parent, GstPadMode mode,

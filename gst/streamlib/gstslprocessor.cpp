@@ -92,11 +92,6 @@ ProcessorState &ProcessorState::of(GstSlProcessor *element)
   return *static_cast<ProcessorState *>(G_STRUCT_MEMBER_P(element, private_offset));
 }
 
-ProcessorState *ProcessorState::of_parent(GstObject *parent)
-{
-  return parent != nullptr && GST_IS_SL_PROCESSOR(parent) ? &of(GST_SL_PROCESSOR(parent)) : nullptr;
-}
-
 // --- Public ---
 
 /**

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include <gst/gst.h>
@@ -152,7 +153,13 @@ public:
   // One short access of the consuming end. False when the end belongs to another owner by now.
   class ConsumerScope {
   public:
-    ConsumerScope(Link &link, const void *owner);
+    // Contended only while a flush or a take-over is under way.
+    ConsumerScope(Link &link, const void *owner) : link_(link)
+    {
+      while (link_.consuming_.exchange(true, std::memory_order_seq_cst))
+        std::this_thread::yield();
+      is_owner_ = link_.owner_.load(std::memory_order_relaxed) == owner;
+    }
     ConsumerScope(const ConsumerScope &) = delete;
     ConsumerScope &operator=(const ConsumerScope &) = delete;
     ~ConsumerScope() { link_.consuming_.store(false, std::memory_order_release); }
@@ -215,9 +222,6 @@ private:
   std::atomic<uint64_t> evicted_bytes_ = 0;
   std::atomic<uint64_t> pushed_bytes_ = 0;
   std::atomic<uint64_t> wakeups_ = 0;
-  std::atomic<bool> ended_ = false;
-  // The index after the last buffer before an EOS.
-  std::atomic<uint64_t> end_index_ = UINT64_MAX;
   std::atomic<unsigned> sampled_ = 1;
   Ring *ring_ = nullptr;
   Ring *evict_ring_ = nullptr;
@@ -227,10 +231,16 @@ private:
   std::vector<GstClockTime> times_;
   uint64_t push_count_ = 0;
   int64_t stamp_of_last_64_ = 0;
-  // Where the pusher waits for space and for answers.
-  support::Parker space_;
   // The last sticky event of each type, to know one that comes again because the pad was relinked.
   std::vector<support::MiniPtr<GstEvent>> pushed_sticky_;
+
+  // --- Written by the pusher now and then, and read by the consumer for each buffer.
+
+  // Where the pusher waits for space and for answers.
+  alignas(support::kCacheSpan) support::Parker space_;
+  std::atomic<bool> ended_ = false;
+  // The index after the last buffer before an EOS.
+  std::atomic<uint64_t> end_index_ = UINT64_MAX;
 
   // --- Written by the consumer.
   alignas(support::kCacheSpan) std::atomic<bool> consuming_ = false;

@@ -83,17 +83,17 @@ Status LinkPadState::take_over(LinkPadState &from)
     return failure(GST_SL_LINK_ERROR_NOT_LINKED, "the pad to take over from is not linked");
   if (gst_pad_is_linked(pad))
     return failure(GST_SL_LINK_ERROR_ALREADY_LINKED, "the pad is linked already: unlink it first");
-  if (processor_ == nullptr || from.processor_ == nullptr || !gst_pad_is_active(pad))
+  if (processor() == nullptr || from.processor() == nullptr || !gst_pad_is_active(pad))
     return failure(GST_SL_LINK_ERROR_INACTIVE,
                    "the pad is not active: set its element to PAUSED first");
-  if (processor_->is_inline() || from.processor_->is_inline())
+  if (processor()->is_inline() || from.processor()->is_inline())
     return failure(GST_SL_LINK_ERROR_INLINE, "a processor that runs inline has no link to move");
   if (!accepts(pad, peer.get()))
     return failure(GST_SL_LINK_ERROR_INCOMPATIBLE,
                    "the pad does not accept the caps of the stream");
 
   std::shared_ptr<Link> fresh = from.add_link();
-  fresh->set_consumer(from.processor_, from.processor_->parker);
+  fresh->set_consumer(from.processor(), from.processor()->parker);
   fresh->open();
   std::shared_ptr<Link> moved;
   {
@@ -115,9 +115,9 @@ Status LinkPadState::take_over(LinkPadState &from)
   decided_.store(from.decided_.load());
   undecided_.store(from.undecided_.load());
   update_limits();
-  moved->set_paused(processor_->is_paused());
-  moved->set_consumer(processor_, processor_->parker);
-  processor_->kick();
+  moved->set_paused(processor()->is_paused());
+  moved->set_consumer(processor(), processor()->parker);
+  processor()->kick();
   finish_take_over(peer.get(), from);
   return Done{};
 }

@@ -206,7 +206,7 @@ void LinkPadState::decide(GstMiniObject *first)
     return;
   GST_INFO_OBJECT(pad_, "policy %d", policy);
   if (policy != GST_SL_LINK_POLICY_LOSSLESS)
-    gst_element_post_message(processor_->element(), gst_message_new_latency(GST_OBJECT(pad_)));
+    gst_element_post_message(processor()->element(), gst_message_new_latency(GST_OBJECT(pad_)));
 }
 
 GstFlowReturn LinkPadState::chain_each(ProcessorState &processor, GstBufferList *list)
@@ -272,15 +272,24 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
   if (flow != GST_FLOW_OK && !waits)
     return flow;
   const unsigned waiting = inlet().push_event(std::move(owned));
-  if (waiting < kBacklogWarning || warned_of_backlog_)
-    return GST_FLOW_OK;
-  warned_of_backlog_ = true;
-  GST_ELEMENT_WARNING(processor.element(), STREAM, FAILED,
-                      ("%u events wait and nobody takes them: what follows %s:%s blocks. Look at "
-                       "the element after it.",
-                       waiting, GST_DEBUG_PAD_NAME(pad_)),
-                      (nullptr));
+  if (G_UNLIKELY(waiting >= kBacklogWarning) && !std::exchange(warned_of_backlog_, true))
+    warn_of_backlog(processor, waiting);
   return GST_FLOW_OK;
+}
+
+void LinkPadState::warn_of_backlog(ProcessorState &processor, unsigned waiting)
+{
+  support::CStr blocked;
+  for (const auto &src : processor.src_pads()) {
+    const auto peer = support::adopt_object(gst_pad_get_peer(src.get()));
+    const auto next = support::adopt_object(peer ? gst_pad_get_parent(peer.get()) : nullptr);
+    if (next)
+      blocked.reset(gst_object_get_path_string(next.get()));
+  }
+  GST_ELEMENT_WARNING(processor.element(), STREAM, FAILED,
+                      ("%u events wait in front of %s, which does not take them.", waiting,
+                       blocked ? blocked.get() : GST_OBJECT_NAME(processor.self())),
+                      ("link pad %s:%s", GST_DEBUG_PAD_NAME(pad_)));
 }
 
 // The pool upstream must not run dry while buffers wait in the link.
@@ -301,6 +310,8 @@ void LinkPadState::propose_buffers(GstQuery *allocation) const
 bool LinkPadState::query(ProcessorState &processor, GstQuery *query)
 {
   GstObject *parent = GST_OBJECT_CAST(processor.self());
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && processor.answer_context(query))
+    return true;
   if (!GST_QUERY_IS_SERIALIZED(query))
     return gst_pad_query_default(GST_PAD_CAST(pad_), parent, query);
   if (processor.is_inline())
@@ -329,7 +340,7 @@ void LinkPadState::follow_flush(const Link &link)
 LinkItem LinkPadState::next()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (!scope || link.flow() == GST_FLOW_FLUSHING)
     return {};
   follow_flush(link);
@@ -338,7 +349,7 @@ LinkItem LinkPadState::next()
 
 MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 {
-  processor_->serve_head(*this);
+  processor()->serve_head(*this);
   if (gap)
     return gap;
   return look_at_next(MiniPtr<GstBuffer>(), [](const LinkItem &item) {
@@ -348,8 +359,8 @@ MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 
 MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 {
-  processor_->serve_head(*this);
-  processor_->note_pop();
+  processor()->serve_head(*this);
+  processor()->note_pop();
   if (gap)
     return std::exchange(gap, nullptr);
   const bool is_buffer =
@@ -360,14 +371,14 @@ MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 bool LinkPadState::drop_next()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   return scope && link.drop(link.peek(*this));
 }
 
 void LinkPadState::note_seen()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (scope)
     link.note_seen();
 }
@@ -375,7 +386,7 @@ void LinkPadState::note_seen()
 bool LinkPadState::has_news()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   if (!scope)
     return false;
   link.wake_waiting_pusher();
@@ -385,7 +396,7 @@ bool LinkPadState::has_news()
 MiniPtr<GstBuffer> LinkPadState::held_by_pause()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor_);
+  Link::ConsumerScope scope(link, processor());
   GstMiniObject *held = scope ? link.held_by_pause() : nullptr;
   return held != nullptr ? support::share_mini(first_buffer(held)) : nullptr;
 }
@@ -398,9 +409,9 @@ GstClockTime LinkPadState::running_time(GstBuffer *buffer) const
 bool LinkPadState::has_passed(GstBuffer *buffer)
 {
   const GstClockTime due = running_time(buffer);
-  if (!processor_->clock.has_clock() || !GST_CLOCK_TIME_IS_VALID(due))
+  if (!processor()->clock.has_clock() || !GST_CLOCK_TIME_IS_VALID(due))
     return true;
-  const GstClockTime now = processor_->clock.running_time();
+  const GstClockTime now = processor()->clock.running_time();
   const GstClockTime latency = latency_.load(std::memory_order_relaxed);
   // Before PLAYING nothing is late.
   return GST_CLOCK_TIME_IS_VALID(now) &&

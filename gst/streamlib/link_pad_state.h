@@ -36,6 +36,8 @@ public:
   static LinkPadState &of(GstSlLinkPad *pad);
 
   GstSlLinkPad *pad() const { return pad_; }
+  // Null before the pad is in a processor.
+  ProcessorState *processor() const { return processor_.load(std::memory_order_relaxed); }
   // The link that the processor drains.
   Link &link() const { return *link_.load(std::memory_order_acquire); }
 
@@ -79,7 +81,7 @@ public:
   T look_at_next(T none, Look look)
   {
     Link &link = this->link();
-    Link::ConsumerScope scope(link, processor_);
+    Link::ConsumerScope scope(link, processor());
     // What a flush is about to drop is not shown any more.
     if (!scope || link.flow() == GST_FLOW_FLUSHING)
       return none;
@@ -117,12 +119,15 @@ private:
   void learn_caps(GstCaps *caps);
   void decide(GstMiniObject *first);
   bool is_live() const;
+  void warn_of_backlog(ProcessorState &processor, unsigned waiting);
   void propose_buffers(GstQuery *allocation) const;
   std::shared_ptr<Link> add_link();
   void finish_take_over(GstPad *peer, LinkPadState &from);
 
   GstSlLinkPad *const pad_;
-  ProcessorState *processor_ = nullptr;
+  std::atomic<ProcessorState *> processor_ = nullptr;
+  // Consumer: the flushes that its view of the stream knows of.
+  unsigned seen_flushes_ = 0;
 
   // They differ only while a take-over waits for the peer's thread: the peer still feeds the link
   // that another pad drains by now.
@@ -140,8 +145,6 @@ private:
   enum class Media { Other, RawVideo, RawAudio, EncodedVideo };
   std::atomic<Media> media_ = Media::Other;
   GstSegment pushed_segment_;
-  // Consumer: the flushes that its view of the stream knows of.
-  unsigned seen_flushes_ = 0;
   // Watchdog: the drops that were said.
   uint64_t reported_drops_ = 0;
   bool warned_of_backlog_ = false;

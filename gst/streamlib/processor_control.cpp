@@ -64,6 +64,7 @@ void ProcessorState::flush_stop_downstream(GstEvent *event)
   for (const auto &src : src_pads())
     gst_pad_push_event(src.get(), gst_event_ref(event));
   own_stream_flushed_.store(true);
+  news_cookie_++;
   task_.resume();
 }
 
@@ -88,11 +89,24 @@ void ProcessorState::note_upstream_event(GstEvent *event)
         state.link().forgive();
       }
       own_flow_forgiven_.store(true);
+      news_cookie_++;
       kick();
       break;
     default:
       break;
   }
+}
+
+// A neighbour looks for the runtime of the pipeline.
+bool ProcessorState::answer_context(GstQuery *query)
+{
+  const char *type;
+  if (!runtime || !gst_query_parse_context_type(query, &type) ||
+      !g_str_equal(type, GST_SL_RUNTIME_CONTEXT_TYPE))
+    return false;
+  const MiniPtr<GstContext> context = adopt_mini(gst_sl_runtime_to_context(runtime.get(), FALSE));
+  gst_query_set_context(query, context.get());
+  return true;
 }
 
 // A flushing seek flushes several link pads one after the other, while those before it get data
@@ -192,6 +206,8 @@ bool ProcessorState::answer_latency(GstQuery *query)
 
 bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
 {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && answer_context(query))
+    return true;
   if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY)
     return answer_latency(query);
   return gst_pad_query_default(pad, GST_OBJECT_CAST(self_), query);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A processor from set-up to teardown, and its pads.
+#include <algorithm>
+
 #include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/guards.h"
@@ -28,6 +30,7 @@ ProcessorState::~ProcessorState() = default;
 
 bool ProcessorState::setup()
 {
+  klass_ = GST_SL_PROCESSOR_GET_CLASS(self_);
   stopping.store(false);
   error_reported_.store(false);
   end_asked_.store(false);
@@ -54,6 +57,7 @@ bool ProcessorState::setup()
                error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
                error != nullptr ? error->message : "The processor could not be set up.",
                "setup failed");
+  stopping.store(true);
   watchdog_of(runtime.get()).remove(this);
   return false;
 }
@@ -134,7 +138,7 @@ void ProcessorState::pad_added(GstPad *pad)
     LinkPadState::of(GST_SL_LINK_PAD(pad)).set_processor(this);
     link_count_++;
   }
-  pads_cookie_++;
+  news_cookie_++;
   kick();
 }
 
@@ -144,7 +148,7 @@ void ProcessorState::pad_removed(GstPad *pad)
     LinkPadState::of(GST_SL_LINK_PAD(pad)).link().set_flushing();
     link_count_--;
   }
-  pads_cookie_++;
+  news_cookie_++;
   kick();
 }
 
@@ -168,27 +172,25 @@ std::vector<GObjectPtr<GstPad>> ProcessorState::src_pads() const
   return pads;
 }
 
-void ProcessorState::refresh_pads()
+void ProcessorState::refresh_all()
 {
-  if (G_UNLIKELY(own_stream_flushed_.load(std::memory_order_relaxed)) &&
-      own_stream_flushed_.exchange(false)) {
+  seen_cookie_ = news_cookie_.load(std::memory_order_acquire);
+  links_ = link_pads();
+  std::vector<OutPad> outs;
+  for (auto &pad : src_pads()) {
+    const auto known = std::find_if(outs_.begin(), outs_.end(),
+                                    [&pad](const OutPad &out) { return out.pad == pad; });
+    outs.push_back({pad, known != outs_.end() && known->is_open});
+  }
+  outs_ = std::move(outs);
+  if (own_stream_flushed_.exchange(false)) {
     own_stream_ended_ = sink_stream_noted_ = false;
     own_flow_ = GST_FLOW_OK;
     for (OutPad &out : outs_)
       out.is_open = false;
   }
-  if (G_UNLIKELY(own_flow_forgiven_.load(std::memory_order_relaxed)) &&
-      own_flow_forgiven_.exchange(false) && own_flow_ == GST_FLOW_NOT_LINKED)
+  if (own_flow_forgiven_.exchange(false) && own_flow_ == GST_FLOW_NOT_LINKED)
     own_flow_ = GST_FLOW_OK;
-  const unsigned cookie = pads_cookie_.load(std::memory_order_acquire);
-  if (G_LIKELY(cookie == seen_cookie_))
-    return;
-  seen_cookie_ = cookie;
-  links_ = link_pads();
-  std::vector<OutPad> outs;
-  for (auto &pad : src_pads())
-    outs.push_back({pad, false});
-  outs_ = std::move(outs);
 }
 
 // --- Messages ---

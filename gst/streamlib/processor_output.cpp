@@ -13,7 +13,7 @@ using support::MiniPtr;
 
 OutPad *ProcessorState::out_pad(GstPad *pad)
 {
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_) {
     if (pad == nullptr || out.pad.get() == pad)
       return &out;
@@ -75,7 +75,7 @@ void ProcessorState::forward_own_gap()
 
 bool ProcessorState::set_src_caps(GstPad *pad, GstCaps *caps)
 {
-  refresh_pads();
+  refresh();
   bool ok = true;
   for (OutPad &out : outs_) {
     if (pad != nullptr && out.pad.get() != pad)
@@ -112,7 +112,7 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
 
 bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)
 {
-  refresh_pads();
+  refresh();
   bool ok = !outs_.empty();
   for (OutPad &out : outs_) {
     if (pad != nullptr && out.pad.get() != pad)
@@ -145,7 +145,7 @@ void ProcessorState::end_own_stream()
   if (own_stream_ended_)
     return;
   own_stream_ended_ = true;
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_)
     open_own_stream(out);
   if (outs_.empty())

@@ -18,6 +18,7 @@
 #include "gst/streamlib/step_task.h"
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -36,12 +37,12 @@ public:
   ~ProcessorState();
 
   static ProcessorState &of(GstSlProcessor *element);
-  // Null for an element of another kind.
-  static ProcessorState *of_parent(GstObject *parent);
 
   GstSlProcessor *self() const { return self_; }
   GstElement *element() const { return GST_ELEMENT_CAST(self_); }
-  GstSlProcessorClass *klass() const { return GST_SL_PROCESSOR_GET_CLASS(self_); }
+  // From setup() on. RT: the element's own pointer to it stands beside the reference count, which
+  // every push from upstream changes.
+  GstSlProcessorClass *klass() const { return klass_; }
 
   // --- Settings. Any thread.
   std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
@@ -103,6 +104,7 @@ public:
   // Both answer false when they leave the event or the query to the base class.
   bool send_event(GstEvent *event, bool *result);
   bool query(GstQuery *query, bool *result);
+  bool answer_context(GstQuery *query);
 
   // --- Any thread.
   // What the pipeline has configured; 0 before it has.
@@ -120,8 +122,14 @@ public:
 
   ProcessorClock clock;
   std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
-  Activity activity;
   support::GObjectPtr<GstSlRuntime> runtime;
+
+private:
+  // What the worker writes for each buffer stands apart from what the pushing thread reads.
+  [[maybe_unused]] char apart_[support::kCacheSpan] = {};
+
+public:
+  Activity activity;
 
 private:
   // The thread that sends an event or a query.
@@ -134,7 +142,13 @@ private:
 
   // Worker.
   void iterate();
-  void refresh_pads();
+  // Looks whether pads came or went, or the own stream was flushed.
+  void refresh()
+  {
+    if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_cookie_))
+      refresh_all();
+  }
+  void refresh_all();
   bool has_news();
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
@@ -155,6 +169,7 @@ private:
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
   GstSlProcessor *const self_;
+  GstSlProcessorClass *klass_ = nullptr;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
@@ -162,8 +177,9 @@ private:
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
 
-  // Pads come and go under the object lock; the worker notices by the cookie.
-  std::atomic<unsigned> pads_cookie_ = 1;
+  // Pads come and go under the object lock; the worker notices by the cookie, as it does the
+  // requests of other threads below.
+  std::atomic<unsigned> news_cookie_ = 1;
   std::atomic<unsigned> link_count_ = 0;
 
   // Worker.
@@ -198,6 +214,9 @@ private:
 
   std::atomic<bool> upstream_live_ = false;
   std::atomic<GstClockTime> latency_ = GST_CLOCK_TIME_NONE;
+
+  // The element itself follows in memory, with its reference count.
+  [[maybe_unused]] char apart_from_element_[support::kCacheSpan] = {};
 };
 
 }  // namespace streamlib

@@ -30,7 +30,8 @@ void ProcessorState::iterate()
   activity.note_thread();
   for (int i = 0; i < kStepsPerIteration && task_.may_run(); i++) {
     int64_t until = kNoDeadline;
-    kicked_.store(false);
+    if (kicked_.load(std::memory_order_relaxed))
+      kicked_.exchange(false);
     const GstSlStep result = step(&until);
     if (result == GST_SL_STEP_AGAIN)
       continue;
@@ -60,7 +61,7 @@ void ProcessorState::kick()
 
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {
-  refresh_pads();
+  refresh();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
@@ -285,7 +286,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
     if (has_own_stream())
       return default_set_caps(caps);
   }
-  refresh_pads();
+  refresh();
   if (outs_.empty()) {
     if (type == GST_EVENT_STREAM_START)
       note_sink_stream(event);
@@ -304,7 +305,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
 
 bool ProcessorState::default_set_caps(GstCaps *caps)
 {
-  refresh_pads();
+  refresh();
   for (OutPad &out : outs_) {
     MiniPtr<GstCaps> current = adopt_mini(gst_pad_get_current_caps(out.pad.get()));
     if (!current && !set_src_caps(out.pad.get(), caps))
@@ -315,7 +316,7 @@ bool ProcessorState::default_set_caps(GstCaps *caps)
 
 bool ProcessorState::handle_query(LinkPadState &pad, GstQuery *query)
 {
-  refresh_pads();
+  refresh();
   Activity::Scope scope(activity, Activity::Phase::Push,
                         outs_.empty() ? nullptr : outs_[0].pad.get());
   return gst_pad_query_default(GST_PAD_CAST(pad.pad()), GST_OBJECT_CAST(self_), query);

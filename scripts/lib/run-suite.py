@@ -50,7 +50,7 @@ def main():
         sys.exit(f"run-suite: {build} has no tests of the suite '{suite}'")
     log = pathlib.Path(build, "meson-logs", "testlog.json")
     log.unlink(missing_ok=True)
-    command = ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *names]
+    command = ["meson", "test", "-C", build, "--print-errorlogs", *names]
     if suite == "bench":
         command += ["--num-processes", "1", "--verbose"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL)
