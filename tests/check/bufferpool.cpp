@@ -147,7 +147,7 @@ GST_START_TEST(threads_share_a_pool)
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; t++) {
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 20000; i++) {
+      for (int i = 0; i < 5000; i++) {
         const auto one = acquire(pool.get());
         const auto two = acquire(pool.get());
         // Nobody else has it.
@@ -176,11 +176,13 @@ GST_START_TEST(buffers_travel_between_threads)
     while (!is_over || gst_atomic_queue_length(queue) > 0) {
       if (gpointer buffer = gst_atomic_queue_pop(queue))
         gst_buffer_unref(GST_BUFFER_CAST(buffer));
+      else
+        g_usleep(20);
     }
   });
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 3000; i++) {
     while (gst_atomic_queue_length(queue) >= 6)
-      std::this_thread::yield();
+      g_usleep(20);
     gst_atomic_queue_push(queue, acquire(pool.get()).release());
   }
   is_over = true;
