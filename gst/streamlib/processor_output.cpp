@@ -104,10 +104,27 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
   if (!out->is_open && has_own_stream())
     place_own_stream(*out);
   pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
-  push_flow_ = GST_IS_BUFFER(data) ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
-                                   : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
+  {
+    Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
+    push_flow_ = GST_IS_BUFFER(data)
+                     ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
+                     : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
+  }
+  if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) &&
+      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL)
+    after_manual_flow(push_flow_);
   return push_flow_;
+}
+
+// Of a manual processor no step follows that would see to it.
+void ProcessorState::after_manual_flow(GstFlowReturn flow)
+{
+  if (own_flow_ != GST_FLOW_OK)
+    return;
+  if (has_own_stream())
+    after_own_flow(flow);
+  else
+    after_link_flow(LinkPadState::of(links_[0].get()), flow);
 }
 
 bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)

@@ -156,6 +156,7 @@ private:
   GstSlStep rest(LinkPadState &pad);
   GstClockTime head_time(LinkPadState &pad);
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
+  void after_manual_flow(GstFlowReturn flow);
   GstSlStep after_own_flow(GstFlowReturn flow);
   void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
   void note_sink_stream(GstEvent *stream_start);
