@@ -529,7 +529,27 @@ static void gst_sl_processor_set_scheduling(GstSlProcessor *self, GstSlSchedulin
                         ("link pads: %u", state.link_count()));
     return;
   }
+  if (is_inline && state.is_paused()) {
+    GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                        ("A processor that runs inline cannot be paused: set paused=false before "
+                         "scheduling=inline; scheduling stays as it is."),
+                        (nullptr));
+    return;
+  }
   state.scheduling = scheduling;
+}
+
+static void gst_sl_processor_set_paused(GstSlProcessor *self, bool paused)
+{
+  ProcessorState &state = ProcessorState::of(self);
+  if (!paused || !state.is_inline()) {
+    state.set_paused(paused);
+    return;
+  }
+  GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                      ("A processor that runs inline has no link to hold buffers back in, and goes "
+                       "on. Set scheduling=dedicated to pause it."),
+                      (nullptr));
 }
 
 static void gst_sl_processor_set_property(GObject *object, guint id, const GValue *value,
@@ -555,7 +575,7 @@ static void gst_sl_processor_set_property(GObject *object, guint id, const GValu
       state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
       break;
     case Prop::Paused:
-      state.set_paused(g_value_get_boolean(value));
+      gst_sl_processor_set_paused(self, g_value_get_boolean(value) != FALSE);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -625,7 +645,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    *
    * Holds buffers back in the links; events at the head pass. A `latest` link keeps the newest
    * buffer, an `in-order` one drops what is too old when the pause ends, a `lossless` one makes its
-   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling.
+   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling. A processor
+   * that runs inline cannot be paused.
    *
    * Since: 0.1
    */

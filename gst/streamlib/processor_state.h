@@ -165,6 +165,9 @@ private:
   void end_own_stream();
   OutPad *out_pad(GstPad *pad);
   void open_own_stream(OutPad &out);
+  void place_own_stream(OutPad &out);
+  void forward_own_gap();
+  bool holds_back() const;
   void forward_gap(LinkPadState &pad, GstBuffer *held);
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
