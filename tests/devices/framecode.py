@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A number that is written into a picture so that it survives conversion, scaling and a screen.
+"""Reads the number that the camera stand-in writes into a picture so that it survives conversion,
+scaling and a screen.
 
 It stands at the upper left as bars of black and white, the lowest bit first, behind a white and a
 black one that say that it is there, and its complement after it.
@@ -7,19 +8,6 @@ black one that say that it is there, and its complement after it.
 BITS = 16
 CELL = 8
 CELLS = 2 + 2 * BITS
-WIDTH = CELLS * CELL
-
-
-def cells_of(number):
-    bits = [number >> i & 1 for i in range(BITS)]
-    return [1, 0, *bits, *(1 - bit for bit in bits)]
-
-
-def write(plane, stride, number):
-    """Writes into the luma plane of a frame, a bytearray."""
-    line = b"".join((b"\xeb" if cell else b"\x10") * CELL for cell in cells_of(number))
-    for row in range(CELL):
-        plane[row * stride:row * stride + WIDTH] = line
 
 
 def read(luma):

@@ -9,7 +9,6 @@ import pathlib
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -21,7 +20,7 @@ from gi.repository import Gst  # noqa: E402
 
 Gst.init(None)
 
-HERE = pathlib.Path(__file__).resolve().parent
+STAND_IN = os.environ.get("STREAMLIB_CAMERA_STANDIN", "camera-standin")
 # Sanitizers and loaded machines are slower.
 SLOWNESS = int(os.environ.get("CK_TIMEOUT_MULTIPLIER", "1"))
 
@@ -227,8 +226,7 @@ class Camera(Program):
     """A camera stand-in: a program that plays a film as a PipeWire video source."""
 
     def __init__(self, node, description, *options):
-        super().__init__(sys.executable, str(HERE / "standin.py"), node, description, *options,
-                         stdout=subprocess.PIPE)
+        super().__init__(STAND_IN, node, description, *options, stdout=subprocess.PIPE)
         # When the first frame is captured and how long a frame lasts, in ns of CLOCK_MONOTONIC.
         line = self.process.stdout.readline().split()
         if len(line) != 2:
