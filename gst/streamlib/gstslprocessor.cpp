@@ -284,6 +284,36 @@ GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self)
 }
 
 /**
+ * gst_sl_processor_invoke:
+ * @self: a processor
+ * @label: (nullable): what the closure is called in messages
+ * @func: (scope notified) (closure user_data) (destroy notify): the closure
+ * @user_data: data of @func
+ * @notify: (nullable): ends @user_data
+ * @result: (out) (transfer full) (nullable) (optional): what @func returned
+ * @error: return location of an error
+ *
+ * gst_sl_dispatcher_invoke() with the dispatcher of the processor's runtime and its default time
+ * limit, cut short with %G_IO_ERROR_CANCELLED when the processor is stopped. Between setup and
+ * teardown, any thread.
+ *
+ * Returns: %TRUE when @func has run
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_invoke(GstSlProcessor *self, const gchar *label, GstSlDispatchFunc func,
+                                 gpointer user_data, GDestroyNotify notify, GVariant **result,
+                                 GError **error)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && func != nullptr, FALSE);
+  ProcessorState &state = ProcessorState::of(self);
+  g_return_val_if_fail(state.runtime.get() != nullptr, FALSE);
+  return gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(state.runtime.get()), label, func,
+                                  user_data, notify, GST_SL_DISPATCHER_DEFAULT_TIMEOUT,
+                                  state.stop_cancellable(), result, error);
+}
+
+/**
  * gst_sl_processor_report_error:
  * @self: a processor
  * @domain: the domain of the error, such as %GST_RESOURCE_ERROR

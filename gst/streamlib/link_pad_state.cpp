@@ -386,9 +386,6 @@ void LinkPadState::note_seen()
 bool LinkPadState::has_news()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor());
-  if (!scope)
-    return false;
   link.wake_waiting_pusher();
   return link.has_news();
 }

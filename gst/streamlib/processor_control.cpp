@@ -2,6 +2,7 @@
 // Flushes, seeks, latency: what reaches a processor from outside its stream.
 #include <utility>
 
+#include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/guards.h"
 
@@ -35,6 +36,7 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
   for (const auto &src : src_pads())
     gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
   Activity::UrgentScope urgent(activity);
+  const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
   task_.quiesce();
   return true;
 }

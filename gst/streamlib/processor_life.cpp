@@ -32,6 +32,7 @@ bool ProcessorState::setup()
 {
   klass_ = GST_SL_PROCESSOR_GET_CLASS(self_);
   stopping.store(false);
+  g_cancellable_reset(stop_cancellable_.get());
   error_reported_.store(false);
   end_asked_.store(false);
   kicked_.store(false);
@@ -89,6 +90,7 @@ bool ProcessorState::start()
 void ProcessorState::begin_stop()
 {
   stopping.store(true);
+  g_cancellable_cancel(stop_cancellable_.get());
   for (const auto &link : link_pads())
     LinkPadState::of(link.get()).link().set_flushing();
   task_.request_stop();
@@ -102,7 +104,10 @@ void ProcessorState::finish_stop()
       Activity::Scope scope(activity, Activity::Phase::Stop);
       klass()->stop(self_);
     }
-    task_.finish();
+    {
+      const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
+      task_.finish();
+    }
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
       klass()->teardown(self_);

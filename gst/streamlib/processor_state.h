@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include <gio/gio.h>
 #include <gst/gst.h>
 
 #include "gst/streamlib/activity.h"
@@ -63,6 +64,8 @@ public:
   void set_playing(bool playing);
   bool is_worker_thread() const { return task_.is_own_thread(); }
   std::atomic<bool> stopping = true;
+  // Cancelled while the element is not in PAUSED or PLAYING. For as long as the element lives.
+  GCancellable *stop_cancellable() const { return stop_cancellable_.get(); }
 
   // --- Pads. Any thread.
   void pad_added(GstPad *pad);
@@ -177,6 +180,8 @@ private:
   std::atomic<bool> error_reported_ = false;
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
+  const support::GObjectPtr<GCancellable> stop_cancellable_ =
+      support::adopt_object(g_cancellable_new());
 
   // Pads come and go under the object lock; the worker notices by the cookie, as it does the
   // requests of other threads below.
