@@ -349,6 +349,8 @@ LinkItem LinkPadState::next()
 
 MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   if (gap)
     return gap;
@@ -359,6 +361,8 @@ MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 
 MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   processor()->note_pop();
   if (gap)
