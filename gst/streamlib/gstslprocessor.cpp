@@ -26,7 +26,8 @@
  * #GstSlProcessor:execution `reactive`: when a link has data; `continuous`: each
  * #GstSlProcessor:interval, by absolute deadlines, so that late steps do not shift the later ones,
  * and missed ones are skipped and counted; `manual`: the element drives itself between the virtual
- * methods start and stop.
+ * methods start and stop. Asked to end by an EOS event that is sent to the element, a source ends
+ * its stream with its next step, a manual one with its next push, which answers %GST_FLOW_EOS.
  *
  * ## Where
  *
@@ -283,6 +284,36 @@ GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self)
 }
 
 /**
+ * gst_sl_processor_invoke:
+ * @self: a processor
+ * @label: (nullable): what the closure is called in messages
+ * @func: (scope notified) (closure user_data) (destroy notify): the closure
+ * @user_data: data of @func
+ * @notify: (nullable): ends @user_data
+ * @result: (out) (transfer full) (nullable) (optional): what @func returned
+ * @error: return location of an error
+ *
+ * gst_sl_dispatcher_invoke() with the dispatcher of the processor's runtime and its default time
+ * limit, cut short with %G_IO_ERROR_CANCELLED when the processor is stopped. Between setup and
+ * teardown, any thread.
+ *
+ * Returns: %TRUE when @func has run
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_invoke(GstSlProcessor *self, const gchar *label, GstSlDispatchFunc func,
+                                 gpointer user_data, GDestroyNotify notify, GVariant **result,
+                                 GError **error)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && func != nullptr, FALSE);
+  ProcessorState &state = ProcessorState::of(self);
+  g_return_val_if_fail(state.runtime.get() != nullptr, FALSE);
+  return gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(state.runtime.get()), label, func,
+                                  user_data, notify, GST_SL_DISPATCHER_DEFAULT_TIMEOUT,
+                                  state.stop_cancellable(), result, error);
+}
+
+/**
  * gst_sl_processor_report_error:
  * @self: a processor
  * @domain: the domain of the error, such as %GST_RESOURCE_ERROR
@@ -390,8 +421,18 @@ static gboolean gst_sl_processor_set_clock(GstElement *element, GstClock *clock)
 
 static gboolean gst_sl_processor_send_event(GstElement *element, GstEvent *event)
 {
-  return ProcessorState::of(GST_SL_PROCESSOR(element)).send_event(event) ||
-         parent_class->send_event(element, event);
+  bool result;
+  if (ProcessorState::of(GST_SL_PROCESSOR(element)).send_event(event, &result))
+    return result;
+  return parent_class->send_event(element, event);
+}
+
+static gboolean gst_sl_processor_query(GstElement *element, GstQuery *query)
+{
+  bool result;
+  if (ProcessorState::of(GST_SL_PROCESSOR(element)).query(query, &result))
+    return result;
+  return parent_class->query(element, query);
 }
 
 static void gst_sl_processor_pad_added(GstElement *element, GstPad *pad)
@@ -488,7 +529,27 @@ static void gst_sl_processor_set_scheduling(GstSlProcessor *self, GstSlSchedulin
                         ("link pads: %u", state.link_count()));
     return;
   }
+  if (is_inline && state.is_paused()) {
+    GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                        ("A processor that runs inline cannot be paused: set paused=false before "
+                         "scheduling=inline; scheduling stays as it is."),
+                        (nullptr));
+    return;
+  }
   state.scheduling = scheduling;
+}
+
+static void gst_sl_processor_set_paused(GstSlProcessor *self, bool paused)
+{
+  ProcessorState &state = ProcessorState::of(self);
+  if (!paused || !state.is_inline()) {
+    state.set_paused(paused);
+    return;
+  }
+  GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                      ("A processor that runs inline has no link to hold buffers back in, and goes "
+                       "on. Set scheduling=dedicated to pause it."),
+                      (nullptr));
 }
 
 static void gst_sl_processor_set_property(GObject *object, guint id, const GValue *value,
@@ -514,7 +575,7 @@ static void gst_sl_processor_set_property(GObject *object, guint id, const GValu
       state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
       break;
     case Prop::Paused:
-      state.set_paused(g_value_get_boolean(value));
+      gst_sl_processor_set_paused(self, g_value_get_boolean(value) != FALSE);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -584,7 +645,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    *
    * Holds buffers back in the links; events at the head pass. A `latest` link keeps the newest
    * buffer, an `in-order` one drops what is too old when the pause ends, a `lossless` one makes its
-   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling.
+   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling. A processor
+   * that runs inline cannot be paused.
    *
    * Since: 0.1
    */
@@ -625,6 +687,7 @@ static void gst_sl_processor_class_init(gpointer klass, gpointer)
   element_class->change_state = gst_sl_processor_change_state;
   element_class->set_clock = gst_sl_processor_set_clock;
   element_class->send_event = gst_sl_processor_send_event;
+  element_class->query = gst_sl_processor_query;
   element_class->pad_added = gst_sl_processor_pad_added;
   element_class->pad_removed = gst_sl_processor_pad_removed;
   element_class->request_new_pad = gst_sl_processor_request_new_pad;

@@ -18,6 +18,7 @@ Link::Link()
 {
   rings_.push_back(std::make_unique<Ring>(kSmallestRing));
   ring_ = evict_ring_ = consumer_ring_ = rings_.back().get();
+  newest_ring_.store(ring_);
 }
 
 Link::~Link()
@@ -70,6 +71,7 @@ void Link::open()
   const size_t capacity = depth_.load() + slack_.load() + 2;
   rings_.push_back(std::make_unique<Ring>(std::max(capacity, kSmallestRing)));
   ring_ = evict_ring_ = consumer_ring_ = rings_.back().get();
+  newest_ring_.store(ring_);
   times_.clear();
   for (auto *counter : {&pushed_, &evicted_, &evicted_bytes_, &pushed_bytes_, &wakeups_, &popped_,
                         &dropped_stale_, &dropped_flush_, &dropped_broken_, &popped_bytes_})

@@ -137,9 +137,11 @@ public:
   bool drop(const LinkItem &peeked);
   void answer_query(bool result);
   // True while something arrived after the last peek() that found nothing, or after note_seen().
+  // Needs no ConsumerScope.
   bool has_news() const;
   void note_seen();
-  // Wakes a pusher that waits for space which is there; called before the consumer sleeps.
+  // Wakes a pusher that waits for space which is there; called before the consumer sleeps. Needs no
+  // ConsumerScope.
   void wake_waiting_pusher();
   // The data that stands at the head while a pause holds it back; borrowed.
   GstMiniObject *held_by_pause() const;
@@ -193,7 +195,7 @@ private:
   bool hold_next();
   uint64_t next_index() const;
   bool event_is_due();
-  bool newer_is_there() const;
+  bool newer_is_there();
   bool must_skip(Freshness &freshness);
   void drop_held(std::atomic<uint64_t> &counter);
   LinkItem take_data();
@@ -201,7 +203,6 @@ private:
   void discard_data();
   void discard_lane(bool keep_sticky);
   void forget_segment();
-  uint64_t newest_index() const;
 
   // --- Set from any thread, read by both ends.
   std::atomic<GstSlLinkPolicy> policy_ = GST_SL_LINK_POLICY_LOSSLESS;
@@ -241,6 +242,9 @@ private:
   std::atomic<bool> ended_ = false;
   // The index after the last buffer before an EOS.
   std::atomic<uint64_t> end_index_ = UINT64_MAX;
+
+  // The ring that the pusher fills.
+  std::atomic<const Ring *> newest_ring_ = nullptr;
 
   // --- Written by the consumer.
   alignas(support::kCacheSpan) std::atomic<bool> consuming_ = false;

@@ -341,7 +341,7 @@ LinkItem LinkPadState::next()
 {
   Link &link = this->link();
   Link::ConsumerScope scope(link, processor());
-  if (!scope)
+  if (!scope || link.flow() == GST_FLOW_FLUSHING)
     return {};
   follow_flush(link);
   return link.take(link.peek(*this));
@@ -386,9 +386,6 @@ void LinkPadState::note_seen()
 bool LinkPadState::has_news()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor());
-  if (!scope)
-    return false;
   link.wake_waiting_pusher();
   return link.has_news();
 }

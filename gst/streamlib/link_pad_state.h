@@ -82,7 +82,8 @@ public:
   {
     Link &link = this->link();
     Link::ConsumerScope scope(link, processor());
-    if (!scope)
+    // What a flush is about to drop is not shown any more.
+    if (!scope || link.flow() == GST_FLOW_FLUSHING)
       return none;
     follow_flush(link);
     const LinkItem item = link.peek(*this);
@@ -125,6 +126,8 @@ private:
 
   GstSlLinkPad *const pad_;
   std::atomic<ProcessorState *> processor_ = nullptr;
+  // Consumer: the flushes that its view of the stream knows of.
+  unsigned seen_flushes_ = 0;
 
   // They differ only while a take-over waits for the peer's thread: the peer still feeds the link
   // that another pad drains by now.
@@ -142,8 +145,6 @@ private:
   enum class Media { Other, RawVideo, RawAudio, EncodedVideo };
   std::atomic<Media> media_ = Media::Other;
   GstSegment pushed_segment_;
-  // Consumer: the flushes that its view of the stream knows of.
-  unsigned seen_flushes_ = 0;
   // Watchdog: the drops that were said.
   uint64_t reported_drops_ = 0;
   bool warned_of_backlog_ = false;

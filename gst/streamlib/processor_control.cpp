@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Flushes, seeks, latency: what reaches a processor from outside its stream.
+#include <utility>
+
+#include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/guards.h"
 
@@ -33,6 +36,7 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
   for (const auto &src : src_pads())
     gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
   Activity::UrgentScope urgent(activity);
+  const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
   task_.quiesce();
   return true;
 }
@@ -44,23 +48,31 @@ bool ProcessorState::flush_stop(LinkPadState &pad, GstEvent *event)
   if (has_own_stream()) {
     ObjectLock lock(self_);
     flushing_pads_ = flushing_pads_ > 0 ? flushing_pads_ - 1 : 0;
-    forwards = flush_forwarded_ && flushing_pads_ == 0;
+    forwards = flush_forwarded_ && flushing_pads_ == 0 && seeks_under_way_ == 0;
     if (forwards)
       seek_flushes_ = flush_forwarded_ = false;
+    else if (flush_forwarded_)
+      flush_stop_ = owned;
   }
   pad.flush();
-  if (forwards) {
-    for (const auto &src : src_pads())
-      gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
-    own_stream_flushed_.store(true);
-    news_cookie_++;
-    task_.resume();
-  }
+  if (forwards)
+    flush_stop_downstream(owned.get());
   kick();
   return true;
 }
 
-bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
+void ProcessorState::flush_stop_downstream(GstEvent *event)
+{
+  for (const auto &src : src_pads())
+    gst_pad_push_event(src.get(), gst_event_ref(event));
+  own_stream_flushed_.store(true);
+  news_cookie_++;
+  task_.resume();
+}
+
+// --- Upstream events ---
+
+void ProcessorState::note_upstream_event(GstEvent *event)
 {
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_LATENCY: {
@@ -82,23 +94,9 @@ bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
       news_cookie_++;
       kick();
       break;
-    case GST_EVENT_SEEK: {
-      GstSeekFlags flags;
-      gst_event_parse_seek(event, nullptr, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
-      if (link_count() == 0) {
-        gst_event_unref(event);
-        return false;
-      }
-      if (has_own_stream() && (flags & GST_SEEK_FLAG_FLUSH) != 0) {
-        ObjectLock lock(self_);
-        seek_flushes_ = true;
-      }
-      break;
-    }
     default:
       break;
   }
-  return gst_pad_event_default(pad, GST_OBJECT_CAST(self_), event);
 }
 
 // A neighbour looks for the runtime of the pipeline.
@@ -113,14 +111,67 @@ bool ProcessorState::answer_context(GstQuery *query)
   return true;
 }
 
+// A flushing seek flushes several link pads one after the other, while those before it get data
+// again already. Until it has reached all of them no step is taken, or it would join what came
+// after the seek with what came before.
+template <typename Forward>
+bool ProcessorState::forward_seek(GstEvent *event, Forward forward)
+{
+  GstSeekFlags flags;
+  gst_event_parse_seek(event, nullptr, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
+  if (!has_own_stream() || (flags & GST_SEEK_FLAG_FLUSH) == 0)
+    return forward();
+  {
+    ObjectLock lock(self_);
+    seek_flushes_ = true;
+    seeks_under_way_++;
+  }
+  const bool ok = forward();
+  MiniPtr<GstEvent> flush_stop;
+  {
+    ObjectLock lock(self_);
+    seeks_under_way_--;
+    const bool is_over = seeks_under_way_ == 0 && flushing_pads_ == 0;
+    if (is_over && flush_forwarded_)
+      flush_stop = std::exchange(flush_stop_, nullptr);
+    // One that was refused will flush nothing; another one may still do so, in another thread.
+    if (flush_stop || (is_over && !ok))
+      seek_flushes_ = flush_forwarded_ = false;
+  }
+  if (flush_stop)
+    flush_stop_downstream(flush_stop.get());
+  kick();
+  return ok;
+}
+
+bool ProcessorState::src_event(GstPad *pad, GstEvent *event)
+{
+  note_upstream_event(event);
+  const auto forward = [&] { return gst_pad_event_default(pad, GST_OBJECT_CAST(self_), event); };
+  if (GST_EVENT_TYPE(event) != GST_EVENT_SEEK)
+    return forward();
+  if (link_count() == 0) {
+    gst_event_unref(event);
+    return false;
+  }
+  return forward_seek(event, forward);
+}
+
+bool ProcessorState::push_upstream(GstEvent *event)
+{
+  MiniPtr<GstEvent> owned = adopt_mini(event);
+  bool taken = false;
+  for (const auto &link : link_pads())
+    taken = gst_pad_push_event(GST_PAD_CAST(link.get()), gst_event_ref(event)) || taken;
+  return taken;
+}
+
+// --- Queries ---
+
 // The answer for all link pads: live when one is, the greatest of the minima, the least of the
 // maxima; each after what its link adds.
-bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
+bool ProcessorState::answer_latency(GstQuery *query)
 {
-  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && answer_context(query))
-    return true;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
-    return gst_pad_query_default(pad, GST_OBJECT_CAST(self_), query);
   bool is_live = link_count() == 0 && live.load();
   GstClockTime min = 0;
   GstClockTime max = GST_CLOCK_TIME_NONE;
@@ -155,14 +206,40 @@ bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
   return true;
 }
 
-// A source is asked to end by an EOS event that is sent to the element.
-bool ProcessorState::send_event(GstEvent *event)
+bool ProcessorState::src_query(GstPad *pad, GstQuery *query)
 {
-  if (GST_EVENT_TYPE(event) != GST_EVENT_EOS || link_count() > 0)
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && answer_context(query))
+    return true;
+  if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY)
+    return answer_latency(query);
+  return gst_pad_query_default(pad, GST_OBJECT_CAST(self_), query);
+}
+
+// --- What the pipeline sends to its sources and sinks ---
+
+// A source is asked to end by an EOS event; a sink stands for the stream that comes to it.
+bool ProcessorState::send_event(GstEvent *event, bool *result)
+{
+  *result = true;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && link_count() == 0) {
+    gst_event_unref(event);
+    end_asked_.store(true);
+    kick();
+    return true;
+  }
+  if (!GST_EVENT_IS_UPSTREAM(event) || GST_EVENT_IS_DOWNSTREAM(event) || !src_pads().empty())
     return false;
-  gst_event_unref(event);
-  end_asked_.store(true);
-  kick();
+  note_upstream_event(event);
+  const auto forward = [&] { return push_upstream(event); };
+  *result = GST_EVENT_TYPE(event) == GST_EVENT_SEEK ? forward_seek(event, forward) : forward();
+  return true;
+}
+
+bool ProcessorState::query(GstQuery *query, bool *result)
+{
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || link_count() == 0 || !src_pads().empty())
+    return false;
+  *result = answer_latency(query);
   return true;
 }
 

@@ -30,12 +30,14 @@ ProcessorState::~ProcessorState() = default;
 
 bool ProcessorState::setup()
 {
+  klass_ = GST_SL_PROCESSOR_GET_CLASS(self_);
   stopping.store(false);
+  g_cancellable_reset(stop_cancellable_.get());
   error_reported_.store(false);
   end_asked_.store(false);
   kicked_.store(false);
   own_flow_ = GST_FLOW_OK;
-  own_stream_ended_ = gap_forwarded_ = false;
+  own_stream_ended_ = sink_stream_noted_ = gap_forwarded_ = false;
   own_stream_flushed_.store(false);
   gst_segment_init(&own_segment_, GST_FORMAT_TIME);
   seen_cookie_ = 0;
@@ -88,6 +90,7 @@ bool ProcessorState::start()
 void ProcessorState::begin_stop()
 {
   stopping.store(true);
+  g_cancellable_cancel(stop_cancellable_.get());
   for (const auto &link : link_pads())
     LinkPadState::of(link.get()).link().set_flushing();
   task_.request_stop();
@@ -101,7 +104,10 @@ void ProcessorState::finish_stop()
       Activity::Scope scope(activity, Activity::Phase::Stop);
       klass()->stop(self_);
     }
-    task_.finish();
+    {
+      const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
+      task_.finish();
+    }
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
       klass()->teardown(self_);
@@ -183,7 +189,7 @@ void ProcessorState::refresh_all()
   }
   outs_ = std::move(outs);
   if (own_stream_flushed_.exchange(false)) {
-    own_stream_ended_ = false;
+    own_stream_ended_ = sink_stream_noted_ = false;
     own_flow_ = GST_FLOW_OK;
     for (OutPad &out : outs_)
       out.is_open = false;

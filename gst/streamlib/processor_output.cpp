@@ -21,6 +21,21 @@ OutPad *ProcessorState::out_pad(GstPad *pad)
   return nullptr;
 }
 
+namespace {
+
+// What several streams are joined into has an id of its own; that of a source follows from its URI,
+// if it has one.
+CStr make_stream_id(GstElement *element, GstPad *pad)
+{
+  if (element->numsinkpads > 1)
+    return CStr(g_strdup_printf("joined-%08x%08x/%s", g_random_int(), g_random_int(),
+                                GST_OBJECT_NAME(pad)));
+  return CStr(gst_pad_create_stream_id(pad, element,
+                                       element->numsrcpads > 1 ? GST_OBJECT_NAME(pad) : nullptr));
+}
+
+}  // namespace
+
 // STREAM_START and SEGMENT of a stream that begins here; caps go between them, where they are
 // known.
 void ProcessorState::open_own_stream(OutPad &out)
@@ -28,10 +43,33 @@ void ProcessorState::open_own_stream(OutPad &out)
   GstPad *pad = out.pad.get();
   MiniPtr<GstEvent> start = adopt_mini(gst_pad_get_sticky_event(pad, GST_EVENT_STREAM_START, 0));
   if (!start) {
-    CStr id(gst_pad_create_stream_id(pad, element(), nullptr));
+    const CStr id = make_stream_id(element(), pad);
     start = adopt_mini(gst_event_new_stream_start(id.get()));
     gst_event_set_group_id(start.get(), gst_util_group_id_next());
     gst_pad_push_event(pad, start.release());
+  }
+}
+
+void ProcessorState::place_own_stream(OutPad &out)
+{
+  open_own_stream(out);
+  const MiniPtr<GstEvent> segment =
+      adopt_mini(gst_pad_get_sticky_event(out.pad.get(), GST_EVENT_SEGMENT, 0));
+  if (!segment)
+    gst_pad_push_event(out.pad.get(), gst_event_new_segment(&own_segment_));
+  out.is_open = true;
+}
+
+// In place of the first buffer, which a pause holds back. Not before the caps are known, which
+// stand in front of the segment.
+void ProcessorState::forward_own_gap()
+{
+  for (OutPad &out : outs_) {
+    if (out.is_open || !gst_pad_has_current_caps(out.pad.get()))
+      continue;
+    Activity::Scope scope(activity, Activity::Phase::Push, out.pad.get());
+    place_own_stream(out);
+    gst_pad_push_event(out.pad.get(), gst_event_new_gap(0, GST_CLOCK_TIME_NONE));
   }
 }
 
@@ -56,14 +94,15 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
     gst_mini_object_unref(data);
     return GST_FLOW_NOT_LINKED;
   }
-  if (!out->is_open && has_own_stream()) {
-    open_own_stream(*out);
-    MiniPtr<GstEvent> segment =
-        adopt_mini(gst_pad_get_sticky_event(out->pad.get(), GST_EVENT_SEGMENT, 0));
-    if (!segment)
-      gst_pad_push_event(out->pad.get(), gst_event_new_segment(&own_segment_));
-    out->is_open = true;
+  // A manual source has no step in which to end when it is asked to.
+  if (end_asked_.load(std::memory_order_relaxed) && links_.empty() &&
+      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL) {
+    gst_mini_object_unref(data);
+    end_own_stream();
+    return GST_FLOW_EOS;
   }
+  if (!out->is_open && has_own_stream())
+    place_own_stream(*out);
   pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
   push_flow_ = GST_IS_BUFFER(data) ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
@@ -83,6 +122,22 @@ bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)
     ok = gst_pad_push_event(out.pad.get(), copy.release()) && ok;
   }
   return ok;
+}
+
+// The pipeline learns from its sinks when a stream begins; the message of the last one is void
+// then.
+void ProcessorState::note_sink_stream(GstEvent *stream_start)
+{
+  if (has_own_stream() && sink_stream_noted_)
+    return;
+  sink_stream_noted_ = true;
+  own_stream_ended_ = false;
+  guint group;
+  GstMessage *message = gst_message_new_stream_start(GST_OBJECT_CAST(self_));
+  gst_message_set_seqnum(message, gst_event_get_seqnum(stream_start));
+  if (gst_event_parse_group_id(stream_start, &group))
+    gst_message_set_group_id(message, group);
+  gst_element_post_message(element(), message);
 }
 
 void ProcessorState::end_own_stream()

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include <gio/gio.h>
 #include <gst/gst.h>
 
 #include "gst/streamlib/activity.h"
@@ -40,12 +41,9 @@ public:
 
   GstSlProcessor *self() const { return self_; }
   GstElement *element() const { return GST_ELEMENT_CAST(self_); }
-  // RT: without the lookup of a checked cast.
-  GstSlProcessorClass *klass() const
-  {
-    return reinterpret_cast<GstSlProcessorClass *>(
-        reinterpret_cast<GTypeInstance *>(self_)->g_class);
-  }
+  // From setup() on. RT: the element's own pointer to it stands beside the reference count, which
+  // every push from upstream changes.
+  GstSlProcessorClass *klass() const { return klass_; }
 
   // --- Settings. Any thread.
   std::atomic<GstSlExecution> execution = GST_SL_EXECUTION_REACTIVE;
@@ -66,6 +64,8 @@ public:
   void set_playing(bool playing);
   bool is_worker_thread() const { return task_.is_own_thread(); }
   std::atomic<bool> stopping = true;
+  // Cancelled while the element is not in PAUSED or PLAYING. For as long as the element lives.
+  GCancellable *stop_cancellable() const { return stop_cancellable_.get(); }
 
   // --- Pads. Any thread.
   void pad_added(GstPad *pad);
@@ -104,7 +104,9 @@ public:
   bool flush_stop(LinkPadState &pad, GstEvent *event);
   bool src_event(GstPad *pad, GstEvent *event);
   bool src_query(GstPad *pad, GstQuery *query);
-  bool send_event(GstEvent *event);
+  // Both answer false when they leave the event or the query to the base class.
+  bool send_event(GstEvent *event, bool *result);
+  bool query(GstQuery *query, bool *result);
   bool answer_context(GstQuery *query);
 
   // --- Any thread.
@@ -133,6 +135,14 @@ public:
   Activity activity;
 
 private:
+  // The thread that sends an event or a query.
+  void note_upstream_event(GstEvent *event);
+  template <typename Forward>
+  bool forward_seek(GstEvent *event, Forward forward);
+  bool push_upstream(GstEvent *event);
+  void flush_stop_downstream(GstEvent *event);
+  bool answer_latency(GstQuery *query);
+
   // Worker.
   void iterate();
   // Looks whether pads came or went, or the own stream was flushed.
@@ -151,19 +161,26 @@ private:
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
   GstSlStep after_own_flow(GstFlowReturn flow);
   void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
+  void note_sink_stream(GstEvent *stream_start);
   void end_own_stream();
   OutPad *out_pad(GstPad *pad);
   void open_own_stream(OutPad &out);
+  void place_own_stream(OutPad &out);
+  void forward_own_gap();
+  bool holds_back() const;
   void forward_gap(LinkPadState &pad, GstBuffer *held);
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
   GstSlProcessor *const self_;
+  GstSlProcessorClass *klass_ = nullptr;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> error_reported_ = false;
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
+  const support::GObjectPtr<GCancellable> stop_cancellable_ =
+      support::adopt_object(g_cancellable_new());
 
   // Pads come and go under the object lock; the worker notices by the cookie, as it does the
   // requests of other threads below.
@@ -176,6 +193,7 @@ private:
   std::vector<OutPad> outs_;
   GstFlowReturn own_flow_ = GST_FLOW_OK;
   bool own_stream_ended_ = false;
+  bool sink_stream_noted_ = false;
   bool gap_forwarded_ = false;
   GstFlowReturn push_flow_ = GST_FLOW_OK;
   uint64_t pops_ = 0;
@@ -188,8 +206,11 @@ private:
 
   // Flushes of a processor with several link pads. Guarded by the object lock.
   unsigned flushing_pads_ = 0;
+  unsigned seeks_under_way_ = 0;
   bool seek_flushes_ = false;
   bool flush_forwarded_ = false;
+  // The end of a forwarded flush, kept back until the seek has reached every pad.
+  support::MiniPtr<GstEvent> flush_stop_;
   // Asks the worker to forget its own stream and to open it again.
   std::atomic<bool> own_stream_flushed_ = false;
   // A new peer may take what the one before did not.
@@ -198,6 +219,9 @@ private:
 
   std::atomic<bool> upstream_live_ = false;
   std::atomic<GstClockTime> latency_ = GST_CLOCK_TIME_NONE;
+
+  // The element itself follows in memory, with its reference count.
+  [[maybe_unused]] char apart_from_element_[support::kCacheSpan] = {};
 };
 
 }  // namespace streamlib

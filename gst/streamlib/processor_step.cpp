@@ -132,6 +132,15 @@ void ProcessorState::forward_gap(LinkPadState &pad, GstBuffer *held)
   handle_event(pad, gap.release());
 }
 
+// EOS ends the pause of its link; a step is taken again when all of them have gone on.
+bool ProcessorState::holds_back() const
+{
+  return is_paused() &&
+         (links_.empty() || !std::all_of(links_.begin(), links_.end(), [](const auto &link) {
+            return LinkPadState::of(link.get()).link().is_ended();
+          }));
+}
+
 GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
 {
   bool all_ended = !links_.empty();
@@ -147,9 +156,13 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
     return GST_SL_STEP_EOS;
   }
   const bool waits_for_playing = links_.empty() && live.load() && !clock.is_playing();
-  if (own_flow_ != GST_FLOW_OK || is_paused() || waits_for_playing) {
+  if (own_flow_ != GST_FLOW_OK)
+    return GST_SL_STEP_ERROR;
+  if (waits_for_playing || holds_back()) {
     next_tick_ = 0;
-    return own_flow_ != GST_FLOW_OK ? GST_SL_STEP_ERROR : GST_SL_STEP_IDLE;
+    if (!waits_for_playing && has_own_stream())
+      forward_own_gap();
+    return GST_SL_STEP_IDLE;
   }
   const auto period = static_cast<int64_t>(interval.load());
   const int64_t now = monotonic_ns();
@@ -230,12 +243,13 @@ GstFlowReturn ProcessorState::call_process(GstSlLinkPad *pad, GstBuffer *input)
     Activity::Scope scope(activity, Activity::Phase::Process);
     flow = klass()->process(self_, pad, input, &output);
   }
-  const bool failed_itself = flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR;
+  const bool failed_silently =
+      flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR && !error_reported_.load();
   if (output != nullptr) {
     const GstFlowReturn pushed = push(nullptr, GST_MINI_OBJECT_CAST(output));
     flow = flow == GST_FLOW_OK ? pushed : flow;
   }
-  if (failed_itself)
+  if (failed_silently)
     report_error(
         GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, "The processor failed without saying why.",
         "process returned GST_FLOW_ERROR and gst_sl_processor_report_error() was not called");
@@ -274,7 +288,9 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
   }
   refresh();
   if (outs_.empty()) {
-    if (type == GST_EVENT_EOS && link_count() == 1)
+    if (type == GST_EVENT_STREAM_START)
+      note_sink_stream(event);
+    else if (type == GST_EVENT_EOS && link_count() == 1)
       end_own_stream();
     return true;
   }

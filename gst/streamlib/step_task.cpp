@@ -52,7 +52,7 @@ void StepTask::post_status(GstStreamStatusType type)
 
 bool StepTask::start()
 {
-  task_ = support::sink_object(gst_task_new(iterate_once, this, nullptr));
+  task_ = adopt_object(gst_task_new(iterate_once, this, nullptr));
   CStr name(gst_object_get_name(GST_OBJECT(element_)));
   gst_object_set_name(GST_OBJECT(task_.get()), name.get());
   gst_task_set_lock(task_.get(), &step_lock_);

@@ -1,0 +1,696 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A hundred running links under random state changes, flushes, seeks, blocks and settings, from
+// several threads at once. Nothing may hang, report an error or leave a thread behind, the counters
+// must add up whenever they are read, and in the end every pipeline must still play.
+//
+// usage: test-stress SECONDS [SEED [ELEMENT]]
+//
+// ELEMENT takes the place of sllink: `queue` tells whether a fault is GStreamer's own.
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gst/gst.h>
+
+#include "gst/support/guards.h"
+#include "gst/support/ownership.h"
+
+namespace {
+
+using streamlib::support::adopt_mini;
+using streamlib::support::adopt_object;
+using streamlib::support::GObjectPtr;
+using streamlib::support::PadProbe;
+using streamlib::support::share_object;
+using streamlib::support::StructurePtr;
+
+constexpr unsigned kActors = 3;
+// An operation that takes this long has hung.
+constexpr double kHangSeconds = 30;
+
+std::string link_element = "sllink";
+std::atomic<unsigned> faults = 0;
+
+double slowness()
+{
+  const char *factor = std::getenv("CK_TIMEOUT_MULTIPLIER");
+  return factor != nullptr && std::atof(factor) >= 1 ? std::atof(factor) : 1;
+}
+
+// Takes GStreamer's formats too.
+void fault(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  const streamlib::support::CStr text(gst_info_strdup_vprintf(format, args));
+  va_end(args);
+  std::fprintf(stderr, "FAULT: %s\n", text.get());
+  faults++;
+}
+
+std::string first_line(const std::filesystem::path &file)
+{
+  std::ifstream stream(file);
+  std::string line;
+  std::getline(stream, line);
+  return line;
+}
+
+// The threads of links, which have the links' names, and of runtimes. Those of GStreamer's own pool
+// stay for a while.
+std::string threads_left()
+{
+  std::string names;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const std::string name = first_line(task.path() / "comm");
+    if ((name.size() == 2 && name[0] == 'l') || name.rfind("sl-", 0) == 0)
+      names += " " + name;
+  }
+  return names;
+}
+
+// --- What is stressed ---
+
+// Five links each.
+const char *const kDescriptions[] = {
+    // Two branches, one of which waits for the clock.
+    "audiotestsrc samplesperbuffer=480 ! LINK ! tee name=t "
+    "t. ! LINK ! fakesink name=s0 sync=true "
+    "t. ! LINK ! LINK ! LINK ! fakesink name=s1 async=false",
+    "audiotestsrc samplesperbuffer=480 is-live=true ! LINK ! audioconvert ! LINK ! audioconvert ! "
+    "LINK ! identity ! LINK ! LINK ! fakesink name=s0 sync=true",
+    "audiomixer name=m ! LINK ! LINK ! fakesink name=s0 sync=true "
+    "audiotestsrc samplesperbuffer=480 ! LINK ! m. "
+    "audiotestsrc samplesperbuffer=480 ! LINK ! LINK ! m.",
+    "videotestsrc is-live=true ! video/x-raw,width=32,height=32,framerate=100/1 ! LINK ! tee "
+    "name=t t. ! LINK ! LINK ! fakesink name=s0 sync=true t. ! LINK ! LINK ! fakesink name=s1 "
+    "sync=true",
+    "videotestsrc ! video/x-raw,width=32,height=32,framerate=100/1 ! LINK ! identity ! LINK ! LINK "
+    "! videoconvert ! LINK ! LINK ! fakesink name=s0 sync=true",
+};
+constexpr unsigned kPipelines = 20;
+
+struct Sink {
+  std::atomic<uint64_t> buffers = 0;
+  PadProbe probe;
+
+  static GstPadProbeReturn on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+};
+
+// A buffer that fell into a segment it does not belong to can be due in a hundred years.
+GstPadProbeReturn Sink::on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer self)
+{
+  static_cast<Sink *>(self)->buffers++;
+  const auto event = adopt_mini(gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0));
+  if (!event)
+    return GST_PAD_PROBE_OK;
+  const GstSegment *segment;
+  gst_event_parse_segment(event.get(), &segment);
+  const GstClockTime pts = GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info));
+  const GstClockTime time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, pts);
+  if (GST_CLOCK_TIME_IS_VALID(time) && time > 3600 * GST_SECOND)
+    fault("%s:%s: a buffer of %" GST_TIME_FORMAT " has the running time %" GST_TIME_FORMAT
+          " in %" GST_SEGMENT_FORMAT,
+          GST_DEBUG_PAD_NAME(pad), GST_TIME_ARGS(pts), GST_TIME_ARGS(time), segment);
+  return GST_PAD_PROBE_OK;
+}
+
+class Subject {
+public:
+  explicit Subject(unsigned index);
+  Subject(const Subject &) = delete;
+  Subject &operator=(const Subject &) = delete;
+  ~Subject();
+
+  GstElement *pipeline() const { return pipeline_.get(); }
+  bool is_live() const { return is_live_; }
+  const std::vector<GObjectPtr<GstElement>> &links() const { return links_; }
+  std::vector<std::unique_ptr<Sink>> &sinks() { return sinks_; }
+
+  // As in an application, one thread seeks at a time; states change whenever they like.
+  std::mutex seeking;
+
+private:
+  static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer self);
+
+  GObjectPtr<GstElement> pipeline_;
+  bool is_live_ = false;
+  std::vector<GObjectPtr<GstElement>> links_;
+  std::vector<std::unique_ptr<Sink>> sinks_;
+};
+
+Subject::Subject(unsigned index)
+{
+  std::string description = kDescriptions[index % G_N_ELEMENTS(kDescriptions)];
+  is_live_ = description.find("is-live=true") != std::string::npos;
+  unsigned number = 0;
+  for (size_t at; (at = description.find("LINK")) != std::string::npos; number++)
+    description.replace(at, 4, link_element + " name=l" + std::to_string(number));
+  GError *error = nullptr;
+  pipeline_ = streamlib::support::sink_object(gst_parse_launch(description.c_str(), &error));
+  if (error != nullptr) {
+    std::fprintf(stderr, "%s: %s\n", description.c_str(), error->message);
+    std::exit(EXIT_FAILURE);
+  }
+  gst_object_set_name(GST_OBJECT(pipeline()), ("pipeline" + std::to_string(index)).c_str());
+  for (unsigned i = 0; i < number; i++)
+    links_.push_back(
+        adopt_object(gst_bin_get_by_name(GST_BIN(pipeline()), ("l" + std::to_string(i)).c_str())));
+  for (const char *name : {"s0", "s1"}) {
+    const auto element = adopt_object(gst_bin_get_by_name(GST_BIN(pipeline()), name));
+    if (!element)
+      continue;
+    const auto pad = adopt_object(gst_element_get_static_pad(element.get(), "sink"));
+    auto sink = std::make_unique<Sink>();
+    sink->probe = PadProbe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, Sink::on_buffer, sink.get());
+    sinks_.push_back(std::move(sink));
+  }
+  const auto bus = adopt_object(gst_element_get_bus(pipeline()));
+  gst_bus_set_sync_handler(bus.get(), on_message, this, nullptr);
+}
+
+Subject::~Subject()
+{
+  gst_element_set_state(pipeline(), GST_STATE_NULL);
+  const auto bus = adopt_object(gst_element_get_bus(pipeline()));
+  gst_bus_set_sync_handler(bus.get(), nullptr, nullptr, nullptr);
+}
+
+GstBusSyncReply Subject::on_message(GstBus *, GstMessage *message, gpointer data)
+{
+  auto *self = static_cast<Subject *>(data);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+    GError *error = nullptr;
+    gchar *debug = nullptr;
+    gst_message_parse_error(message, &error, &debug);
+    fault("%s: %s: %s (%s)", GST_OBJECT_NAME(self->pipeline()), GST_MESSAGE_SRC_NAME(message),
+          error->message, debug);
+    g_error_free(error);
+    g_free(debug);
+  } else if (gst_message_has_name(message, "streamlib-stall")) {
+    // On a machine that is busy this can be true for a moment; the deadline decides.
+    const streamlib::support::CStr text(
+        gst_structure_to_string(gst_message_get_structure(message)));
+    std::fprintf(stderr, "%s: %s\n", GST_OBJECT_NAME(self->pipeline()), text.get());
+  }
+  gst_message_unref(message);
+  return GST_BUS_DROP;
+}
+
+// --- What each thread is doing, to name what hangs ---
+
+struct Beat {
+  std::atomic<const char *> what = "begins";
+  std::atomic<int> subject = -1;
+  std::atomic<gint64> since = 0;
+  std::atomic<uint64_t> count = 0;
+
+  void begin(const char *operation, int index)
+  {
+    what.store(operation);
+    subject.store(index);
+    since.store(g_get_monotonic_time());
+    count++;
+  }
+};
+
+using Random = std::minstd_rand;
+
+unsigned below(Random &random, unsigned limit)
+{
+  return std::uniform_int_distribution<unsigned>(0, limit - 1)(random);
+}
+
+// --- Operations ---
+
+void change_state(Subject &subject, Random &random)
+{
+  const GstState states[] = {GST_STATE_NULL,    GST_STATE_READY,   GST_STATE_PAUSED,
+                             GST_STATE_PLAYING, GST_STATE_PLAYING, GST_STATE_PLAYING};
+  const GstState target = states[below(random, G_N_ELEMENTS(states))];
+  if (gst_element_set_state(subject.pipeline(), target) == GST_STATE_CHANGE_FAILURE)
+    fault("%s cannot go to %s", GST_OBJECT_NAME(subject.pipeline()),
+          gst_element_state_get_name(target));
+  if (below(random, 2) == 0)
+    gst_element_get_state(subject.pipeline(), nullptr, nullptr, below(random, 50) * GST_MSECOND);
+}
+
+// A seek that does not flush, and an EOS from outside, wait for the source's thread, which in
+// PAUSED waits for PLAYING: another actor sees to that, so one at most may wait.
+class WaitsForSource {
+public:
+  explicit WaitsForSource(Subject &subject)
+      : lock_(one_at_a_time(), std::try_to_lock),
+        is_playing_(GST_STATE(subject.pipeline()) == GST_STATE_PLAYING)
+  {}
+  explicit operator bool() const { return lock_ && is_playing_; }
+
+private:
+  static std::mutex &one_at_a_time()
+  {
+    static std::mutex mutex;
+    return mutex;
+  }
+  const std::unique_lock<std::mutex> lock_;
+  const bool is_playing_;
+};
+
+void seek(Subject &subject, Random &random)
+{
+  const std::unique_lock<std::mutex> lock(subject.seeking, std::try_to_lock);
+  if (!lock)
+    return;
+  if (subject.is_live())
+    return;
+  const WaitsForSource may_wait(subject);
+  const gdouble rates[] = {1, 1, 2, 0.5};
+  int flags = GST_SEEK_FLAG_NONE;
+  if (!may_wait || below(random, 4) != 0)
+    flags |= GST_SEEK_FLAG_FLUSH;
+  if (below(random, 4) == 0)
+    flags |= GST_SEEK_FLAG_SEGMENT;
+  if (below(random, 4) == 0)
+    flags |= GST_SEEK_FLAG_TRICKMODE_KEY_UNITS;
+  const gint64 start = below(random, 20) * GST_SECOND;
+  const bool has_stop = below(random, 3) == 0;
+  // Refused below PAUSED, and by a pipeline that changes its state meanwhile.
+  gst_element_seek(subject.pipeline(), rates[below(random, G_N_ELEMENTS(rates))], GST_FORMAT_TIME,
+                   static_cast<GstSeekFlags>(flags), GST_SEEK_TYPE_SET, start, GST_SEEK_TYPE_SET,
+                   has_stop ? start + 200 * GST_MSECOND : GST_CLOCK_TIME_NONE);
+}
+
+// From the beginning without an end. A live source gives buffers of before a seek wrong times, so
+// it begins anew.
+void rewind(Subject &subject)
+{
+  if (subject.is_live()) {
+    gst_element_set_state(subject.pipeline(), GST_STATE_READY);
+    gst_element_set_state(subject.pipeline(), GST_STATE_PLAYING);
+    return;
+  }
+  gst_element_seek(subject.pipeline(), 1, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET,
+                   0, GST_SEEK_TYPE_SET, -1);
+}
+
+// What a source that knows nothing of the flush still pushes lacks a segment: it is dropped.
+GstPadProbeReturn drop_until_segment(GstPad *, GstPadProbeInfo *info, gpointer)
+{
+  if (info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM)
+    return GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_SEGMENT
+               ? GST_PAD_PROBE_REMOVE
+               : GST_PAD_PROBE_OK;
+  return GST_PAD_PROBE_DROP;
+}
+
+// A flush that nobody upstream knows of stops the source; the seek starts it again.
+void flush_one(Subject &subject, Random &random)
+{
+  const std::unique_lock<std::mutex> lock(subject.seeking, std::try_to_lock);
+  if (!lock)
+    return;
+  const auto &link = subject.links()[below(random, subject.links().size())];
+  const auto pad = adopt_object(gst_element_get_static_pad(link.get(), "sink"));
+  const auto peer = adopt_object(gst_pad_get_peer(pad.get()));
+  gst_pad_send_event(pad.get(), gst_event_new_flush_start());
+  gst_pad_add_probe(
+      peer.get(),
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
+                                   GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      drop_until_segment, nullptr, nullptr);
+  // Who passed the peer before the probe was there finds the pad flushing.
+  g_usleep(200 + below(random, 2000));
+  gst_pad_send_event(pad.get(), gst_event_new_flush_stop(TRUE));
+  rewind(subject);
+}
+
+void block(Subject &subject, Random &random)
+{
+  const auto &link = subject.links()[below(random, subject.links().size())];
+  const char *name = below(random, 2) == 0 ? "sink" : "src";
+  const auto pad = adopt_object(gst_element_get_static_pad(link.get(), name));
+  const PadProbe probe(
+      pad.get(),
+      below(random, 3) == 0 ? GST_PAD_PROBE_TYPE_IDLE : GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad *, GstPadProbeInfo *, gpointer) -> GstPadProbeReturn { return GST_PAD_PROBE_OK; },
+      nullptr);
+  g_usleep(below(random, 5000));
+}
+
+void change_settings(Subject &subject, Random &random)
+{
+  if (link_element != "sllink")
+    return;
+  GstElement *link = subject.links()[below(random, subject.links().size())].get();
+  switch (below(random, 4)) {
+    case 0:
+      g_object_set(link, "depth", below(random, 80), nullptr);
+      break;
+    case 1:
+      // Where nothing else holds a source back it would run at full speed.
+      g_object_set(link, "policy", subject.is_live() ? static_cast<int>(below(random, 4)) : 0,
+                   nullptr);
+      break;
+    case 2:
+      g_object_set(link, "max-time", static_cast<guint64>(below(random, 3) * 20 * GST_MSECOND),
+                   "max-bytes", static_cast<guint64>(below(random, 3) * 5000), nullptr);
+      break;
+    default:
+      g_object_set(link, "paused", TRUE, nullptr);
+      g_usleep(below(random, 5000));
+      g_object_set(link, "paused", FALSE, nullptr);
+      break;
+  }
+}
+
+void ask(Subject &subject, Random &random)
+{
+  gint64 value;
+  gst_element_query_position(subject.pipeline(), GST_FORMAT_TIME, &value);
+  gst_element_query_duration(subject.pipeline(), GST_FORMAT_TIME, &value);
+  const auto latency = adopt_mini(gst_query_new_latency());
+  gst_element_query(subject.pipeline(), latency.get());
+  if (below(random, 2) == 0)
+    gst_bin_recalculate_latency(GST_BIN(subject.pipeline()));
+  const auto &link = subject.links()[below(random, subject.links().size())];
+  const auto pad = adopt_object(gst_element_get_static_pad(link.get(), "src"));
+  const auto sink = adopt_object(gst_element_get_static_pad(link.get(), "sink"));
+  gst_pad_push_event(sink.get(), gst_event_new_reconfigure());
+  const auto caps = adopt_mini(gst_pad_query_caps(pad.get(), nullptr));
+}
+
+void end_stream(Subject &subject, Random &)
+{
+  const std::unique_lock<std::mutex> lock(subject.seeking, std::try_to_lock);
+  const WaitsForSource may_wait(subject);
+  if (!lock || !may_wait)
+    return;
+  gst_element_send_event(subject.pipeline(), gst_event_new_eos());
+}
+
+struct Operation {
+  const char *name;
+  void (*run)(Subject &, Random &);
+  unsigned weight;
+};
+const Operation kOperations[] = {
+    {"state change", change_state, 6}, {"seek", seek, 6},
+    {"flush of a link", flush_one, 4}, {"block", block, 2},
+    {"settings", change_settings, 4},  {"queries", ask, 2},
+    {"end of stream", end_stream, 1},
+};
+
+const Operation &pick(Random &random)
+{
+  unsigned total = 0;
+  for (const Operation &operation : kOperations)
+    total += operation.weight;
+  unsigned at = below(random, total);
+  for (const Operation &operation : kOperations) {
+    if (at < operation.weight)
+      return operation;
+    at -= operation.weight;
+  }
+  return kOperations[0];
+}
+
+// --- What must be true at any moment ---
+
+void check_stats(Subject &subject, Random &random)
+{
+  if (link_element != "sllink")
+    return;
+  GstElement *link = subject.links()[below(random, subject.links().size())].get();
+  GstStructure *raw = nullptr;
+  g_object_get(link, "stats", &raw, nullptr);
+  const StructurePtr stats(raw);
+  guint64 pushed, popped, dropped, full, stale, flushed;
+  guint level;
+  gst_structure_get(raw, "pushed", G_TYPE_UINT64, &pushed, "popped", G_TYPE_UINT64, &popped,
+                    "dropped", G_TYPE_UINT64, &dropped, "dropped-full", G_TYPE_UINT64, &full,
+                    "dropped-stale", G_TYPE_UINT64, &stale, "dropped-flush", G_TYPE_UINT64,
+                    &flushed, "level", G_TYPE_UINT, &level, nullptr);
+  if (pushed != popped + dropped + level || dropped != full + stale + flushed || level > 100000)
+    fault("the counters do not add up: %s",
+          streamlib::support::CStr(gst_structure_to_string(raw)).get());
+}
+
+// --- The end: everything still plays ---
+
+void settle(Subject &subject)
+{
+  const auto limit = static_cast<GstClockTime>(kHangSeconds / 2 * slowness() * GST_SECOND);
+  for (const auto &link : subject.links()) {
+    if (link_element == "sllink")
+      g_object_set(link.get(), "policy", 0, "depth", 0, "max-time", guint64(0), "max-bytes",
+                   guint64(0), "paused", FALSE, nullptr);
+  }
+  const char *name = GST_OBJECT_NAME(subject.pipeline());
+  gst_element_set_state(subject.pipeline(), GST_STATE_PLAYING);
+  // A stream that ended in PAUSED prerolls again by the seek, so this comes before the wait.
+  rewind(subject);
+  GstState state;
+  if (gst_element_get_state(subject.pipeline(), &state, nullptr, limit) <
+          GST_STATE_CHANGE_SUCCESS ||
+      state != GST_STATE_PLAYING) {
+    fault("%s does not reach PLAYING any more", name);
+    return;
+  }
+  rewind(subject);
+  for (size_t i = 0; i < subject.sinks().size(); i++) {
+    const Sink &sink = *subject.sinks()[i];
+    const uint64_t before = sink.buffers.load();
+    const gint64 end = g_get_monotonic_time() + static_cast<gint64>(limit / 1000);
+    while (sink.buffers.load() < before + 3 && g_get_monotonic_time() < end)
+      g_usleep(1000);
+    if (sink.buffers.load() < before + 3)
+      fault("nothing reaches sink %zu of %s any more", i, name);
+  }
+}
+
+// --- A hang ---
+
+std::string pad_text(GstElement *element, const char *name)
+{
+  const auto pad = adopt_object(gst_element_get_static_pad(element, name));
+  const auto peer = pad ? adopt_object(gst_pad_get_peer(pad.get())) : nullptr;
+  std::string text = gst_flow_get_name(gst_pad_get_last_flow_return(pad.get()));
+  if (peer)
+    text += std::string("/") + gst_flow_get_name(gst_pad_get_last_flow_return(peer.get()));
+  for (const auto &[flag, label] :
+       {std::pair(GST_PAD_FLAG_FLUSHING, " flushing"), std::pair(GST_PAD_FLAG_EOS, " EOS"),
+        std::pair(GST_PAD_FLAG_BLOCKED, " blocked")}) {
+    if (GST_OBJECT_FLAG_IS_SET(pad.get(), flag))
+      text += label;
+    if (peer && GST_OBJECT_FLAG_IS_SET(peer.get(), flag))
+      text += std::string(label) + " (peer)";
+  }
+  if (peer && GST_PAD_TASK(peer.get()) != nullptr)
+    text += " task " + std::to_string(GST_TASK_STATE(GST_PAD_TASK(peer.get())));
+  return text;
+}
+
+// Asks for nothing that could hang as well.
+void dump(const std::vector<std::unique_ptr<Subject>> &subjects)
+{
+  for (const auto &subject : subjects) {
+    std::fprintf(stderr, "%s\n", GST_OBJECT_NAME(subject->pipeline()));
+    for (const auto &link : subject->links()) {
+      std::fprintf(stderr, "  %s %s; sink %s; src %s;", GST_OBJECT_NAME(link.get()),
+                   gst_element_state_get_name(GST_STATE(link.get())),
+                   pad_text(link.get(), "sink").c_str(), pad_text(link.get(), "src").c_str());
+      if (link_element == "sllink") {
+        GstStructure *raw = nullptr;
+        g_object_get(link.get(), "stats", &raw, nullptr);
+        const StructurePtr stats(raw);
+        std::fprintf(stderr, " %s", streamlib::support::CStr(gst_structure_to_string(raw)).get());
+      }
+      std::fputc('\n', stderr);
+    }
+  }
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task"))
+    std::fprintf(stderr, "thread %s %s in %s\n", task.path().filename().c_str(),
+                 first_line(task.path() / "comm").c_str(),
+                 first_line(task.path() / "wchan").c_str());
+  if (const char *folder = std::getenv("GST_DEBUG_DUMP_DOT_DIR")) {
+    std::fprintf(stderr, "the graphs are in %s\n", folder);
+    for (const auto &subject : subjects)
+      GST_DEBUG_BIN_TO_DOT_FILE(GST_BIN(subject->pipeline()), GST_DEBUG_GRAPH_SHOW_ALL,
+                                GST_OBJECT_NAME(subject->pipeline()));
+  }
+}
+
+void check_beats(const std::vector<std::unique_ptr<Beat>> &beats,
+                 const std::vector<std::unique_ptr<Subject>> &subjects)
+{
+  const gint64 now = g_get_monotonic_time();
+  for (const auto &beat : beats) {
+    const gint64 since = beat->since.load();
+    if (since == 0 || now - since < static_cast<gint64>(kHangSeconds * slowness() * 1e6))
+      continue;
+    std::fprintf(stderr, "HANG: %s of pipeline%d does not return\n", beat->what.load(),
+                 beat->subject.load());
+    dump(subjects);
+    std::abort();
+  }
+}
+
+// --- The run ---
+
+class Run {
+public:
+  explicit Run(unsigned seed);
+  void stress(double seconds);
+  void settle_all();
+  void stop_all();
+
+private:
+  void act(Beat &beat, unsigned number);
+  void read(Beat &beat);
+
+  const unsigned seed_;
+  std::vector<std::unique_ptr<Subject>> subjects_;
+  std::vector<std::unique_ptr<Beat>> beats_;
+  std::atomic<bool> ends_ = false;
+};
+
+Run::Run(unsigned seed) : seed_(seed)
+{
+  for (unsigned i = 0; i < kPipelines; i++)
+    subjects_.push_back(std::make_unique<Subject>(i));
+  for (unsigned i = 0; i < kActors + 2; i++)
+    beats_.push_back(std::make_unique<Beat>());
+  for (const auto &subject : subjects_)
+    gst_element_set_state(subject->pipeline(), GST_STATE_PLAYING);
+}
+
+void Run::act(Beat &beat, unsigned number)
+{
+  Random random(seed_ * 31 + number + 1);
+  while (!ends_.load()) {
+    const unsigned index = below(random, kPipelines);
+    const Operation &operation = pick(random);
+    beat.begin(operation.name, static_cast<int>(index));
+    operation.run(*subjects_[index], random);
+    beat.since.store(0);
+    if (below(random, 4) == 0)
+      g_usleep(below(random, 3000));
+  }
+}
+
+void Run::read(Beat &beat)
+{
+  Random random(seed_);
+  while (!ends_.load()) {
+    const unsigned index = below(random, kPipelines);
+    beat.begin("stats", static_cast<int>(index));
+    check_stats(*subjects_[index], random);
+    beat.since.store(0);
+    g_usleep(500);
+  }
+}
+
+void Run::stress(double seconds)
+{
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < kActors; i++)
+    threads.emplace_back([this, i] { act(*beats_[i], i); });
+  threads.emplace_back([this] { read(*beats_[kActors]); });
+  const gint64 end = g_get_monotonic_time() + static_cast<gint64>(seconds * 1e6);
+  while (g_get_monotonic_time() < end) {
+    check_beats(beats_, subjects_);
+    g_usleep(100000);
+  }
+  ends_.store(true);
+  std::atomic<bool> joined = false;
+  std::thread watch([&] {
+    while (!joined.load()) {
+      check_beats(beats_, subjects_);
+      g_usleep(100000);
+    }
+  });
+  // Nobody is left who would end the wait of one of them.
+  for (const auto &subject : subjects_)
+    gst_element_set_state(subject->pipeline(), GST_STATE_PLAYING);
+  for (std::thread &thread : threads)
+    thread.join();
+  joined.store(true);
+  watch.join();
+  uint64_t operations = 0;
+  for (unsigned i = 0; i < kActors; i++)
+    operations += beats_[i]->count.load();
+  std::printf("%" G_GUINT64_FORMAT " operations in %g s\n", static_cast<guint64>(operations),
+              seconds);
+}
+
+void Run::settle_all()
+{
+  std::atomic<bool> done = false;
+  std::thread watch([&] {
+    while (!done.load()) {
+      check_beats(beats_, subjects_);
+      g_usleep(100000);
+    }
+  });
+  Beat &beat = *beats_[kActors + 1];
+  // One at a time, so that each is judged alone.
+  for (unsigned i = 0; i < kPipelines; i++) {
+    beat.begin("end of the others", static_cast<int>(i));
+    gst_element_set_state(subjects_[i]->pipeline(), GST_STATE_PAUSED);
+    beat.since.store(0);
+  }
+  for (unsigned i = 0; i < kPipelines; i++) {
+    settle(*subjects_[i]);
+    beat.begin("stop", static_cast<int>(i));
+    gst_element_set_state(subjects_[i]->pipeline(), GST_STATE_NULL);
+    beat.since.store(0);
+  }
+  done.store(true);
+  watch.join();
+}
+
+void Run::stop_all()
+{
+  subjects_.clear();
+}
+
+}  // namespace
+
+int main(int argc, char **argv)
+{
+  if (argc < 2 || argc > 4) {
+    std::fprintf(stderr, "usage: %s SECONDS [SEED [ELEMENT]]\n", argv[0]);
+    return 2;
+  }
+  const double seconds = std::atof(argv[1]);
+  const unsigned seed =
+      argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : std::random_device()();
+  if (argc > 3)
+    link_element = argv[3];
+  std::printf("seed %u\n", seed);
+  std::fflush(stdout);
+  gst_init(nullptr, nullptr);
+  {
+    Run run(seed);
+    run.stress(seconds);
+    run.settle_all();
+    run.stop_all();
+  }
+  gst_task_cleanup_all();
+  for (int i = 0; i < 500 && !threads_left().empty(); i++)
+    g_usleep(10000);
+  if (!threads_left().empty())
+    fault("threads are left:%s", threads_left().c_str());
+  gst_deinit();
+  std::printf("%u faults\n", faults.load());
+  return faults.load() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
