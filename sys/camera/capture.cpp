@@ -15,8 +15,8 @@ using support::monotonic_ns;
 using support::Result;
 using support::sink_object;
 
-// So many buffers of the device may be held downstream before copies go there.
-constexpr int kMostHeld = 6;
+// So many buffers of the device may be held downstream before copies go there: some have but four.
+constexpr int kMostHeld = 2;
 
 // Frames of one picture must not wait for the next ones in a decoder with many threads.
 void configure_decoder(GstElement *decoder)
@@ -24,6 +24,17 @@ void configure_decoder(GstElement *decoder)
   GObjectClass *klass = G_OBJECT_GET_CLASS(decoder);
   if (g_object_class_find_property(klass, "max-threads") != nullptr)
     g_object_set(decoder, "max-threads", 1, nullptr);
+}
+
+// Plain memory that somebody else maps and unmaps. A file descriptor's (DMABuf, memfd) is mapped by
+// the memory itself, for as long as it lives.
+bool is_borrowed(GstBuffer *buffer)
+{
+  for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
+    if (gst_memory_is_type(gst_buffer_peek_memory(buffer, i), GST_ALLOCATOR_SYSMEM))
+      return true;
+  }
+  return false;
 }
 
 GObjectPtr<GstPad> source_pad(GstElement *element)
@@ -187,12 +198,13 @@ bool Capture::has_wrong_size(GstBuffer *buffer)
   return true;
 }
 
-// The buffer itself, or a copy where downstream holds so many that the device would run dry.
+// The buffer itself, or a copy: where downstream holds so many that the device would run dry, and
+// of memory that is the backend's and goes when it stops.
 GstBuffer *Capture::spared(GstBuffer *buffer)
 {
-  if (!setup_.few_buffers || !copyable_)
+  if (!setup_.lends_buffers || !copyable_)
     return buffer;
-  if (held_->load() >= kMostHeld) {
+  if (held_->load() >= kMostHeld || is_borrowed(buffer)) {
     GstBuffer *copy = gst_buffer_copy_deep(buffer);
     // It would hold the device's buffer all the same.
     while (GstParentBufferMeta *parent = gst_buffer_get_parent_buffer_meta(copy))

@@ -45,8 +45,9 @@ struct CaptureSetup {
   // The backend stamps by CLOCK_MONOTONIC, less the base time (PipeWire), not by the clock of the
   // pipeline.
   bool monotonic_stamps = false;
-  // The backend has few buffers and stops when all are held downstream (PipeWire).
-  bool few_buffers = false;
+  // The buffers are the backend's: it has few of them, stops when all are held downstream, and
+  // unmaps them when it stops, whoever holds them (PipeWire).
+  bool lends_buffers = false;
 };
 
 class Capture {
