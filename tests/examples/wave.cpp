@@ -23,11 +23,10 @@ struct WaveClass {
 
 G_DEFINE_TYPE(Wave, wave, GST_TYPE_SL_PROCESSOR)
 
-static gboolean wave_set_caps(GstSlProcessor *processor, GstSlLinkPad *pad, GstCaps *caps)
+static gboolean wave_set_caps(GstSlProcessor *processor, GstSlLinkPad *, GstCaps *caps)
 {
-  if (!gst_video_info_from_caps(&reinterpret_cast<Wave *>(processor)->info, caps))
-    return FALSE;
-  return GST_SL_PROCESSOR_CLASS(wave_parent_class)->set_caps(processor, pad, caps);
+  return gst_video_info_from_caps(&reinterpret_cast<Wave *>(processor)->info, caps) &&
+         gst_sl_processor_set_src_caps(processor, nullptr, caps);
 }
 
 static GstFlowReturn wave_process(GstSlProcessor *processor, GstSlLinkPad *, GstBuffer *input,
