@@ -78,7 +78,8 @@ void Link::open()
     counter->store(0);
   queueing_.clear();
   sampled_.store(1);
-  cached_gone_ = push_count_ = 0;
+  cached_gone_ = push_count_ = restart_index_ = 0;
+  unwanted_index_.store(0);
   stamp_of_last_64_ = 0;
   expected_index_ = seen_index_ = 0;
   seen_lane_ = lane_.pushed();
@@ -116,6 +117,7 @@ void Link::flush()
 
 void Link::fail(GstFlowReturn flow)
 {
+  unwanted_index_.store(expected_index_ - 1);
   GstFlowReturn expected = GST_FLOW_OK;
   flow_.compare_exchange_strong(expected, flow, std::memory_order_seq_cst);
   space_.unpark();

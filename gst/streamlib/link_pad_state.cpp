@@ -142,6 +142,7 @@ void LinkPadState::activate(bool active)
   caps.reset();
   gap.reset();
   eos = false;
+  unwanted.store(false);
   update_limits();
   link().open();
 }
@@ -255,10 +256,10 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
   if (processor.is_inline())
     return processor.handle_event(*this, owned.release()) ? GST_FLOW_OK : GST_FLOW_ERROR;
 
-  // A sticky event waits for better times, and an EOS after EOS changes nothing.
+  // A sticky event waits for better times, and downstream that wants no more data still takes events.
   const GstFlowReturn flow = inlet().flow();
   const bool is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
-  const bool waits = GST_EVENT_IS_STICKY(event) && (!is_eos || flow == GST_FLOW_EOS);
+  const bool waits = flow == GST_FLOW_EOS || (GST_EVENT_IS_STICKY(event) && !is_eos);
   if (flow != GST_FLOW_OK && !waits)
     return flow;
   const unsigned waiting = inlet().push_event(std::move(owned));
@@ -324,6 +325,7 @@ void LinkPadState::follow_flush(const Link &link)
   seen_flushes_ = link.flushes();
   gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   eos = false;
+  unwanted.store(false);
   gap.reset();
 }
 
@@ -414,6 +416,7 @@ void LinkPadState::follow(GstEvent *event)
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
       eos = false;
+      unwanted.store(false);
       break;
     case GST_EVENT_CAPS: {
       GstCaps *new_caps;
@@ -422,6 +425,7 @@ void LinkPadState::follow(GstEvent *event)
       break;
     }
     case GST_EVENT_SEGMENT:
+      unwanted.store(false);
       gst_event_copy_segment(event, &segment);
       break;
     case GST_EVENT_EOS:

@@ -109,6 +109,9 @@ public:
   GstSegment segment;
   support::MiniPtr<GstCaps> caps;
   bool eos = false;
+  // Downstream has answered EOS: what follows is dropped up to a new segment or stream. Any thread
+  // may take it back.
+  std::atomic<bool> unwanted = false;
   // A GAP event that stands for data, in processors with several link pads.
   support::MiniPtr<GstBuffer> gap;
 
