@@ -40,8 +40,9 @@
  *
  * ## Several link pads
  *
- * A step waits until every pad has a buffer, a GAP or EOS at its head. In a live pipeline it waits
- * no longer than the running time of the earliest head plus the configured latency; a pad without a
+ * A processor whose link pads are made on request has several, also while there is just one. A step
+ * waits until every pad has a buffer, a GAP or EOS at its head. In a live pipeline it waits no
+ * longer than the running time of the earliest head plus the configured latency; a pad without a
  * head is then late, and the process method finds nothing there. A flush of one pad empties that
  * pad only, unless it comes from a seek that this processor has sent upstream. The output is a
  * stream of its own, in a TIME segment that begins with running time 0; it ends when all pads have
@@ -455,12 +456,16 @@ static gboolean gst_sl_processor_src_query(GstPad *pad, GstObject *parent, GstQu
   return ProcessorState::of(GST_SL_PROCESSOR(parent)).src_query(pad, query);
 }
 
-static GstPad *gst_sl_processor_make_pad(GstPadTemplate *templ, const gchar *name)
+static GstPad *gst_sl_processor_make_pad(ProcessorState &state, GstPadTemplate *templ,
+                                         const gchar *name)
 {
   GstPad *pad = gst_pad_new_from_template(templ, name);
   if (GST_PAD_IS_SRC(pad)) {
     gst_pad_set_event_function(pad, gst_sl_processor_src_event);
     gst_pad_set_query_function(pad, gst_sl_processor_src_query);
+  } else if (GST_IS_SL_LINK_PAD(pad)) {
+    // Before the worker can find it among the pads.
+    LinkPadState::of(GST_SL_LINK_PAD(pad)).set_processor(&state);
   }
   return pad;
 }
@@ -469,14 +474,6 @@ static GstPad *gst_sl_processor_request_new_pad(GstElement *element, GstPadTempl
                                                 const gchar *name, const GstCaps *caps)
 {
   ProcessorState &state = ProcessorState::of(GST_SL_PROCESSOR(element));
-  const bool is_link = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SINK;
-  if (is_link && state.is_inline() && state.link_count() > 0) {
-    GST_ELEMENT_WARNING(element, STREAM, NOT_IMPLEMENTED,
-                        ("A processor that runs inline has one link pad. Set scheduling=dedicated "
-                         "before requesting a second one."),
-                        (nullptr));
-    return nullptr;
-  }
   streamlib::support::CStr made;
   const char *pattern = GST_PAD_TEMPLATE_NAME_TEMPLATE(templ);
   if (name == nullptr && strchr(pattern, '%') != nullptr) {
@@ -489,7 +486,7 @@ static GstPad *gst_sl_processor_request_new_pad(GstElement *element, GstPadTempl
     }
     name = made.get();
   }
-  GstPad *pad = gst_sl_processor_make_pad(templ, name);
+  GstPad *pad = gst_sl_processor_make_pad(state, templ, name);
   const bool is_running = !state.stopping;
   if (is_running)
     gst_pad_set_active(pad, TRUE);
@@ -522,7 +519,7 @@ static void gst_sl_processor_set_scheduling(GstSlProcessor *self, GstSlSchedulin
 {
   ProcessorState &state = ProcessorState::of(self);
   const bool is_inline = scheduling == GST_SL_SCHEDULING_INLINE;
-  if (is_inline && (state.link_count() != 1 || state.execution != GST_SL_EXECUTION_REACTIVE)) {
+  if (is_inline && (state.has_own_stream() || state.execution != GST_SL_EXECUTION_REACTIVE)) {
     GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
                         ("scheduling=inline needs a reactive processor with one link pad; "
                          "scheduling stays as it is."),
@@ -658,8 +655,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    *
    * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
    * execution), `late-joins` (steps at a deadline, without the data of a late pad), and those of
-   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, else a structure of
-   * them for each pad, under the pad's name.
+   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several a
+   * structure of them for each pad, under the pad's name.
    *
    * Since: 0.1
    */
@@ -711,9 +708,12 @@ static void gst_sl_processor_init(GTypeInstance *instance, gpointer klass)
     GstPadTemplate *templ = GST_PAD_TEMPLATE(item->data);
     const bool is_src = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SRC;
     (is_src ? has_src : has_sink) = true;
+    if (!is_src && GST_PAD_TEMPLATE_PRESENCE(templ) != GST_PAD_ALWAYS)
+      ProcessorState::of(self).set_joins();
     if (GST_PAD_TEMPLATE_PRESENCE(templ) == GST_PAD_ALWAYS)
       gst_element_add_pad(element,
-                          gst_sl_processor_make_pad(templ, GST_PAD_TEMPLATE_NAME_TEMPLATE(templ)));
+                          gst_sl_processor_make_pad(ProcessorState::of(self), templ,
+                                                    GST_PAD_TEMPLATE_NAME_TEMPLATE(templ)));
   }
   if (!has_src)
     GST_OBJECT_FLAG_SET(element, GST_ELEMENT_FLAG_SINK);

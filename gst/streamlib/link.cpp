@@ -129,6 +129,19 @@ void Link::forgive()
 
 // --- Moving the consuming end ---
 
+void Link::reset_for(const void *owner, std::shared_ptr<support::Parker> parker)
+{
+  flush();
+  while (consuming_.exchange(true, std::memory_order_seq_cst))
+    std::this_thread::yield();
+  kept_.clear();
+  pushed_sticky_.clear();
+  taken_sticky_.clear();
+  discont_ = false;
+  consuming_.store(false, std::memory_order_release);
+  set_consumer(owner, std::move(parker));
+}
+
 void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> parker)
 {
   while (consuming_.exchange(true, std::memory_order_seq_cst))
@@ -142,7 +155,6 @@ void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> park
       item->event = *event;
       kept_.push_front(std::move(item));
     }
-    seen_lane_ = UINT64_MAX;
   }
   // A pusher may be about to wake the one before: it stays.
   if (std::find(parkers_.begin(), parkers_.end(), parker) == parkers_.end())

@@ -151,6 +151,8 @@ public:
   // The consumer, and its wait point, which is kept until the link goes. A consumer that follows
   // another one gets the sticky events again that the other one has taken.
   void set_consumer(const void *owner, std::shared_ptr<support::Parker> parker);
+  // The same for a link that nobody feeds, which forgets everything but its counts.
+  void reset_for(const void *owner, std::shared_ptr<support::Parker> parker);
 
   // One short access of the consuming end. False when the end belongs to another owner by now.
   class ConsumerScope {
@@ -263,8 +265,9 @@ private:
   unsigned flushes_ = 0;
   bool was_paused_ = false;
   bool catching_up_ = false;
-  uint64_t seen_index_ = 0;
-  uint64_t seen_lane_ = 0;
+  // Read outside a ConsumerScope too.
+  std::atomic<uint64_t> seen_index_ = 0;
+  std::atomic<uint64_t> seen_lane_ = 0;
   std::unique_ptr<LaneItem> lane_item_;
   // Sticky events that the consumer has taken, in order of their arrival.
   std::vector<support::MiniPtr<GstEvent>> taken_sticky_;

@@ -56,17 +56,7 @@ LinkPadState::LinkPadState(GstSlLinkPad *pad) : pad_(pad)
 {
   gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   gst_segment_init(&pushed_segment_, GST_FORMAT_UNDEFINED);
-  Link *link = add_link().get();
-  link_.store(link);
-  inlet_.store(link);
-}
-
-std::shared_ptr<Link> LinkPadState::add_link()
-{
-  auto link = std::make_shared<Link>();
-  ObjectLock lock(pad_);
-  links_.push_back(link);
-  return link;
+  use_link(std::make_shared<Link>(), true);
 }
 
 // --- Any thread ---
@@ -349,6 +339,8 @@ LinkItem LinkPadState::next()
 
 MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   if (gap)
     return gap;
@@ -359,6 +351,8 @@ MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 
 MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   processor()->note_pop();
   if (gap)

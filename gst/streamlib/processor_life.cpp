@@ -40,7 +40,7 @@ bool ProcessorState::setup()
   own_stream_ended_ = sink_stream_noted_ = gap_forwarded_ = false;
   own_stream_flushed_.store(false);
   gst_segment_init(&own_segment_, GST_FORMAT_TIME);
-  seen_cookie_ = 0;
+  seen_cookie_ = seen_links_cookie_ = 0;
   next_tick_ = 0;
   latency_.store(GST_CLOCK_TIME_NONE);
   for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
@@ -118,7 +118,7 @@ void ProcessorState::finish_stop()
   is_set_up_ = false;
   links_.clear();
   outs_.clear();
-  seen_cookie_ = 0;
+  seen_cookie_ = seen_links_cookie_ = 0;
 }
 
 void ProcessorState::set_playing(bool playing)
@@ -177,10 +177,15 @@ std::vector<GObjectPtr<GstPad>> ProcessorState::src_pads() const
   return pads;
 }
 
-void ProcessorState::refresh_all()
+void ProcessorState::reload_links()
+{
+  seen_links_cookie_ = news_cookie_.load(std::memory_order_acquire);
+  links_ = link_pads();
+}
+
+void ProcessorState::refresh_outs()
 {
   seen_cookie_ = news_cookie_.load(std::memory_order_acquire);
-  links_ = link_pads();
   std::vector<OutPad> outs;
   for (auto &pad : src_pads()) {
     const auto known = std::find_if(outs_.begin(), outs_.end(),
@@ -210,10 +215,11 @@ void ProcessorState::report_error(GQuark domain, int code, const char *text, con
 support::StructurePtr ProcessorState::stats() const
 {
   const auto links = link_pads();
+  const bool is_single = !has_own_stream() && links.size() == 1;
   support::StructurePtr stats(
-      links.size() == 1 ? LinkPadState::of(links[0].get()).stats().release()
-                        : gst_structure_new_empty("application/x-streamlib-processor-stats"));
-  if (links.size() > 1) {
+      is_single ? LinkPadState::of(links[0].get()).stats().release()
+                : gst_structure_new_empty("application/x-streamlib-processor-stats"));
+  if (!is_single) {
     for (const auto &link : links) {
       const support::StructurePtr figures = LinkPadState::of(link.get()).stats();
       gst_structure_set(stats.get(), GST_OBJECT_NAME(link.get()), GST_TYPE_STRUCTURE, figures.get(),

@@ -94,9 +94,11 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
     gst_mini_object_unref(data);
     return GST_FLOW_NOT_LINKED;
   }
-  // A manual source has no step in which to end when it is asked to.
-  if (end_asked_.load(std::memory_order_relaxed) && links_.empty() &&
-      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL) {
+  // A manual processor takes no steps: this is where it looks around.
+  const bool is_manual = execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL;
+  if (is_manual)
+    refresh_links();
+  if (is_manual && links_.empty() && end_asked_.load(std::memory_order_relaxed)) {
     gst_mini_object_unref(data);
     end_own_stream();
     return GST_FLOW_EOS;
@@ -110,8 +112,7 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
                      ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
                      : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
   }
-  if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) &&
-      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL)
+  if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) && is_manual)
     after_manual_flow(push_flow_);
   return push_flow_;
 }
@@ -121,7 +122,7 @@ void ProcessorState::after_manual_flow(GstFlowReturn flow)
 {
   if (own_flow_ != GST_FLOW_OK)
     return;
-  if (has_own_stream())
+  if (has_own_stream() || links_.empty())
     after_own_flow(flow);
   else
     after_link_flow(LinkPadState::of(links_[0].get()), flow);

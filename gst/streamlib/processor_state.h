@@ -72,11 +72,13 @@ public:
   void pad_removed(GstPad *pad);
   unsigned link_count() const { return link_count_.load(std::memory_order_relaxed); }
   // With one link pad the stream of that pad goes on; with none or several the processor opens and
-  // ends a stream of its own.
-  bool has_own_stream() const { return link_count() != 1; }
+  // ends a stream of its own. Which of these it is does not change while pads come and go.
+  bool has_own_stream() const { return joins_ || link_count() != 1; }
+  // Said once, before there are pads.
+  void set_joins() { joins_ = true; }
   bool takes_lists() const
   {
-    return link_count() == 1 && execution.load() == GST_SL_EXECUTION_REACTIVE;
+    return !has_own_stream() && execution.load() == GST_SL_EXECUTION_REACTIVE;
   }
   std::vector<support::GObjectPtr<GstSlLinkPad>> link_pads() const;
   std::vector<support::GObjectPtr<GstPad>> src_pads() const;
@@ -145,13 +147,21 @@ private:
 
   // Worker.
   void iterate();
-  // Looks whether pads came or went, or the own stream was flushed.
+  // Looks whether source pads came or went, or the own stream was flushed.
   void refresh()
   {
     if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_cookie_))
-      refresh_all();
+      refresh_outs();
   }
-  void refresh_all();
+  void refresh_outs();
+  // Looks whether link pads came or went. Between steps only: a step works with those it began
+  // with.
+  void refresh_links()
+  {
+    if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_links_cookie_))
+      reload_links();
+  }
+  void reload_links();
   bool has_news();
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
@@ -174,6 +184,8 @@ private:
 
   GstSlProcessor *const self_;
   GstSlProcessorClass *klass_ = nullptr;
+  // Link pads are made on request: there are several, though it may be one right now.
+  bool joins_ = false;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
@@ -190,6 +202,7 @@ private:
 
   // Worker.
   unsigned seen_cookie_ = 0;
+  unsigned seen_links_cookie_ = 0;
   std::vector<support::GObjectPtr<GstSlLinkPad>> links_;
   std::vector<OutPad> outs_;
   GstFlowReturn own_flow_ = GST_FLOW_OK;

@@ -62,6 +62,7 @@ void ProcessorState::kick()
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {
   refresh();
+  refresh_links();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
@@ -77,7 +78,7 @@ GstSlStep ProcessorState::step(int64_t *wait_until)
     default:
       break;
   }
-  if (links_.size() == 1)
+  if (!has_own_stream() && links_.size() == 1)
     return step_single(LinkPadState::of(links_[0].get()));
   return links_.empty() ? GST_SL_STEP_IDLE : step_joined(wait_until);
 }
@@ -184,7 +185,7 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
     missed_ticks_.store(missed_ticks_.load() + static_cast<uint64_t>(missed));
   }
   const GstFlowReturn flow = call_process(nullptr, nullptr);
-  if (has_own_stream())
+  if (has_own_stream() || links_.empty())
     return after_own_flow(flow);
   after_link_flow(LinkPadState::of(links_[0].get()), flow);
   return GST_SL_STEP_AGAIN;
@@ -290,7 +291,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
   if (outs_.empty()) {
     if (type == GST_EVENT_STREAM_START)
       note_sink_stream(event);
-    else if (type == GST_EVENT_EOS && link_count() == 1)
+    else if (type == GST_EVENT_EOS && !has_own_stream())
       end_own_stream();
     return true;
   }
