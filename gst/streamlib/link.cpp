@@ -78,7 +78,8 @@ void Link::open()
     counter->store(0);
   queueing_.clear();
   sampled_.store(1);
-  cached_gone_ = push_count_ = 0;
+  cached_gone_ = push_count_ = restart_index_ = 0;
+  unwanted_index_.store(0);
   stamp_of_last_64_ = 0;
   expected_index_ = seen_index_ = 0;
   seen_lane_ = lane_.pushed();
@@ -116,6 +117,7 @@ void Link::flush()
 
 void Link::fail(GstFlowReturn flow)
 {
+  unwanted_index_.store(expected_index_ - 1);
   GstFlowReturn expected = GST_FLOW_OK;
   flow_.compare_exchange_strong(expected, flow, std::memory_order_seq_cst);
   space_.unpark();
@@ -128,6 +130,19 @@ void Link::forgive()
 }
 
 // --- Moving the consuming end ---
+
+void Link::reset_for(const void *owner, std::shared_ptr<support::Parker> parker)
+{
+  flush();
+  while (consuming_.exchange(true, std::memory_order_seq_cst))
+    std::this_thread::yield();
+  kept_.clear();
+  pushed_sticky_.clear();
+  taken_sticky_.clear();
+  discont_ = false;
+  consuming_.store(false, std::memory_order_release);
+  set_consumer(owner, std::move(parker));
+}
 
 void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> parker)
 {
@@ -142,7 +157,6 @@ void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> park
       item->event = *event;
       kept_.push_front(std::move(item));
     }
-    seen_lane_ = UINT64_MAX;
   }
   // A pusher may be about to wake the one before: it stays.
   if (std::find(parkers_.begin(), parkers_.end(), parker) == parkers_.end())

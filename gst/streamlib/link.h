@@ -95,8 +95,8 @@ public:
   void flush();
   // How often that happened; for whoever holds a ConsumerScope.
   unsigned flushes() const { return flushes_; }
-  // The consumer's flow return, which the pusher gets from now on; ends its wait. Does not replace
-  // FLUSHING.
+  // The consumer's flow return for what it took last, which the pusher gets from now on; ends its
+  // wait. Does not replace FLUSHING. An EOS concerns data up to the next SEGMENT or STREAM_START.
   void fail(GstFlowReturn flow);
   // Data is welcome again where it was refused with EOS or NOT_LINKED.
   void forgive();
@@ -151,6 +151,8 @@ public:
   // The consumer, and its wait point, which is kept until the link goes. A consumer that follows
   // another one gets the sticky events again that the other one has taken.
   void set_consumer(const void *owner, std::shared_ptr<support::Parker> parker);
+  // The same for a link that nobody feeds, which forgets everything but its counts.
+  void reset_for(const void *owner, std::shared_ptr<support::Parker> parker);
 
   // One short access of the consuming end. False when the end belongs to another owner by now.
   class ConsumerScope {
@@ -182,6 +184,7 @@ private:
   // Pusher.
   bool is_full() const;
   uint64_t gone() const;
+  bool is_welcome();
   bool wait_for_space();
   void evict_for_space();
   void publish(uintptr_t word, int64_t stamp);
@@ -240,6 +243,8 @@ private:
   // Where the pusher waits for space and for answers.
   alignas(support::kCacheSpan) support::Parker space_;
   std::atomic<bool> ended_ = false;
+  // The index after the last SEGMENT or STREAM_START.
+  uint64_t restart_index_ = 0;
   // The index after the last buffer before an EOS.
   std::atomic<uint64_t> end_index_ = UINT64_MAX;
 
@@ -260,11 +265,14 @@ private:
   int64_t held_stamp_ = 0;
   uint64_t expected_index_ = 0;
   bool discont_ = false;
+  // The data that downstream answered with EOS.
+  std::atomic<uint64_t> unwanted_index_ = 0;
   unsigned flushes_ = 0;
   bool was_paused_ = false;
   bool catching_up_ = false;
-  uint64_t seen_index_ = 0;
-  uint64_t seen_lane_ = 0;
+  // Read outside a ConsumerScope too.
+  std::atomic<uint64_t> seen_index_ = 0;
+  std::atomic<uint64_t> seen_lane_ = 0;
   std::unique_ptr<LaneItem> lane_item_;
   // Sticky events that the consumer has taken, in order of their arrival.
   std::vector<support::MiniPtr<GstEvent>> taken_sticky_;

@@ -56,17 +56,7 @@ LinkPadState::LinkPadState(GstSlLinkPad *pad) : pad_(pad)
 {
   gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   gst_segment_init(&pushed_segment_, GST_FORMAT_UNDEFINED);
-  Link *link = add_link().get();
-  link_.store(link);
-  inlet_.store(link);
-}
-
-std::shared_ptr<Link> LinkPadState::add_link()
-{
-  auto link = std::make_shared<Link>();
-  ObjectLock lock(pad_);
-  links_.push_back(link);
-  return link;
+  use_link(std::make_shared<Link>(), true);
 }
 
 // --- Any thread ---
@@ -152,6 +142,7 @@ void LinkPadState::activate(bool active)
   caps.reset();
   gap.reset();
   eos = false;
+  unwanted.store(false);
   update_limits();
   link().open();
 }
@@ -269,10 +260,10 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
     return is_caps ? GST_FLOW_NOT_NEGOTIATED : GST_FLOW_ERROR;
   }
 
-  // A sticky event waits for better times, and an EOS after EOS changes nothing.
+  // A sticky event waits for better times, and downstream that wants no more data still takes events.
   const GstFlowReturn flow = inlet().flow();
   const bool is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
-  const bool waits = GST_EVENT_IS_STICKY(event) && (!is_eos || flow == GST_FLOW_EOS);
+  const bool waits = flow == GST_FLOW_EOS || (GST_EVENT_IS_STICKY(event) && !is_eos);
   if (flow != GST_FLOW_OK && !waits)
     return flow;
   const unsigned waiting = inlet().push_event(std::move(owned));
@@ -338,6 +329,7 @@ void LinkPadState::follow_flush(const Link &link)
   seen_flushes_ = link.flushes();
   gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   eos = false;
+  unwanted.store(false);
   gap.reset();
 }
 
@@ -428,6 +420,7 @@ void LinkPadState::follow(GstEvent *event)
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
       eos = false;
+      unwanted.store(false);
       break;
     case GST_EVENT_CAPS: {
       GstCaps *new_caps;
@@ -436,6 +429,7 @@ void LinkPadState::follow(GstEvent *event)
       break;
     }
     case GST_EVENT_SEGMENT:
+      unwanted.store(false);
       gst_event_copy_segment(event, &segment);
       break;
     case GST_EVENT_EOS:

@@ -109,6 +109,9 @@ public:
   GstSegment segment;
   support::MiniPtr<GstCaps> caps;
   bool eos = false;
+  // Downstream has answered EOS: what follows is dropped up to a new segment or stream. Any thread
+  // may take it back.
+  std::atomic<bool> unwanted = false;
   // A GAP event that stands for data, in processors with several link pads.
   support::MiniPtr<GstBuffer> gap;
 
@@ -121,7 +124,8 @@ private:
   bool is_live() const;
   void warn_of_backlog(ProcessorState &processor, unsigned waiting);
   void propose_buffers(GstQuery *allocation) const;
-  std::shared_ptr<Link> add_link();
+  std::shared_ptr<Link> shared_link() const;
+  void use_link(const std::shared_ptr<Link> &link, bool feed_it);
   void finish_take_over(GstPad *peer, LinkPadState &from);
 
   GstSlLinkPad *const pad_;

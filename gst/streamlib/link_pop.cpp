@@ -128,8 +128,8 @@ LinkItem Link::peek(Freshness &freshness)
       // An event that is not due yet proves that buffers before it have come meanwhile.
       if (lane_item_)
         continue;
-      seen_index_ = consumer_ring_->head();
-      seen_lane_ = lane_.popped();
+      seen_index_.store(consumer_ring_->head(), std::memory_order_relaxed);
+      seen_lane_.store(lane_.popped(), std::memory_order_relaxed);
       return {};
     }
     if (paused_.load(std::memory_order_relaxed)) {

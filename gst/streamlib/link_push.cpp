@@ -56,11 +56,22 @@ bool Link::is_full() const
   return max_time != 0 && queued_time() >= max_time;
 }
 
+// Data is refused while the flow says so, but for an EOS that downstream gave to data of before a
+// SEGMENT which the consumer has not come to yet.
+bool Link::is_welcome()
+{
+  if (flow() == GST_FLOW_EOS && unwanted_index_.load() < restart_index_)
+    forgive();
+  return flow() == GST_FLOW_OK;
+}
+
 bool Link::wait_for_space()
 {
-  const Activity::WaitScope waiting;
   // The consumer wakes the pusher at half level, so that a slow consumer is not a wake-up a buffer.
-  space_.park([this] { return !is_full() || flow_.load() != GST_FLOW_OK; });
+  do {
+    const Activity::WaitScope waiting;
+    space_.park([this] { return !is_full() || flow_.load() != GST_FLOW_OK; });
+  } while (is_welcome() && is_full());
   return flow() == GST_FLOW_OK;
 }
 
@@ -127,7 +138,7 @@ void Link::publish(uintptr_t word, int64_t stamp)
 
 Link::Pushed Link::push(GstMiniObject *data, GstClockTime running_time, Wait wait)
 {
-  if (flow() != GST_FLOW_OK || ended_.load(std::memory_order_relaxed)) {
+  if (G_UNLIKELY(ended_.load(std::memory_order_relaxed) || !is_welcome())) {
     gst_mini_object_unref(data);
     return Pushed::Refused;
   }
@@ -173,6 +184,8 @@ unsigned Link::push_event(MiniPtr<GstEvent> event)
     ended_.store(false);
     forgive();
   }
+  if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT)
+    restart_index_ = position;
   const unsigned waiting = lane_.push(std::move(event), position);
   wake_consumer();
   return waiting;
@@ -180,7 +193,7 @@ unsigned Link::push_event(MiniPtr<GstEvent> event)
 
 bool Link::push_query(GstQuery *query)
 {
-  if (flow() != GST_FLOW_OK || ended_.load(std::memory_order_relaxed))
+  if (ended_.load(std::memory_order_relaxed) || !is_welcome())
     return false;
   auto ticket = std::make_shared<QueryTicket>(query);
   lane_.push(ticket, ring_->next_index());

@@ -88,6 +88,7 @@ void ProcessorState::note_upstream_event(GstEvent *event)
       for (const auto &link : link_pads()) {
         LinkPadState &state = LinkPadState::of(link.get());
         state.redecide();
+        state.unwanted.store(false);
         state.link().forgive();
       }
       own_flow_forgiven_.store(true);

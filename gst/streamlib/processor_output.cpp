@@ -197,6 +197,8 @@ void ProcessorState::after_link_flow(LinkPadState &pad, GstFlowReturn flow)
 {
   if (flow == GST_FLOW_OK)
     return;
+  if (flow == GST_FLOW_EOS)
+    pad.unwanted.store(true);
   pad.link().fail(flow);
   GST_DEBUG_OBJECT(self_, "downstream answered %s", gst_flow_get_name(flow));
   const bool is_error = flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;

@@ -86,13 +86,10 @@ GstSlStep ProcessorState::step(int64_t *wait_until)
 GstSlStep ProcessorState::step_single(LinkPadState &pad)
 {
   const GstFlowReturn flow = pad.link().flow();
-  if (G_UNLIKELY(flow != GST_FLOW_OK)) {
-    if (flow != GST_FLOW_EOS)
-      return GST_SL_STEP_ERROR;
-    // Downstream wants no more: data goes, until a new stream or segment comes.
-    if (pad.drop_next())
-      return GST_SL_STEP_AGAIN;
-  }
+  if (G_UNLIKELY(flow != GST_FLOW_OK && flow != GST_FLOW_EOS))
+    return GST_SL_STEP_ERROR;
+  if (G_UNLIKELY(pad.unwanted.load(std::memory_order_relaxed)) && pad.drop_next())
+    return GST_SL_STEP_AGAIN;
   LinkItem item = pad.next();
   switch (item.kind) {
     case LinkItem::Kind::Buffer:
@@ -211,8 +208,10 @@ void ProcessorState::note_due(LinkPadState &pad, GstMiniObject *data)
   GstClockTime due = GST_CLOCK_TIME_NONE;
   if (GST_IS_BUFFER(data) && segment.format == GST_FORMAT_TIME) {
     const GstClockTime time = GST_BUFFER_PTS(GST_BUFFER_CAST(data));
-    // RT: the common case of gst_segment_to_running_time(); the watchdog needs no more.
-    if (GST_CLOCK_TIME_IS_VALID(time) && segment.rate > 0 && time >= segment.start)
+    // RT: the common case of gst_segment_to_running_time() without its call.
+    if (G_UNLIKELY(segment.rate != 1.0))
+      due = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, time);
+    else if (GST_CLOCK_TIME_IS_VALID(time) && time >= segment.start)
       due = time - segment.start + segment.base;
   }
   activity.set_due(due);

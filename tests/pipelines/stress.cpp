@@ -247,11 +247,18 @@ void change_state(Subject &subject, Random &random)
 
 // A seek that does not flush, and an EOS from outside, wait for the source's thread, which in
 // PAUSED waits for PLAYING: another actor sees to that, so one at most may wait.
+GstState state_of(GstElement *element)
+{
+  GstState state = GST_STATE_NULL;
+  gst_element_get_state(element, &state, nullptr, 0);
+  return state;
+}
+
 class WaitsForSource {
 public:
   explicit WaitsForSource(Subject &subject)
       : lock_(one_at_a_time(), std::try_to_lock),
-        is_playing_(GST_STATE(subject.pipeline()) == GST_STATE_PLAYING)
+        is_playing_(state_of(subject.pipeline()) == GST_STATE_PLAYING)
   {}
   explicit operator bool() const { return lock_ && is_playing_; }
 
