@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes a folder with links to the GStreamer plugins that a list names.
 
-usage: plugin-folder.py LIST FROM TO
+usage: plugin-folder.py LIST TO FROM...
 
 LIST has one plugin on a line (the file name without "libgst" and ".so") and the Debian package it
-is in. FROM is GStreamer's plugin folder, TO the folder of links. Plugins that FROM has not are left
-out and named on standard output.
+is in. TO is the folder of links, FROM a folder of GStreamer's plugins; the first that has a plugin
+is taken. Plugins that none has are left out and named on standard output.
 """
 import pathlib
 import sys
@@ -17,32 +17,39 @@ def read_list(path):
     return {fields[0]: fields[1] for fields in lines if fields}
 
 
-def make_links(names, source, target):
+def find(name, folders):
+    """The file of a plugin in the first of the folders that has it, or None."""
+    candidates = (folder / f"libgst{name}.so" for folder in folders)
+    return next((file for file in candidates if file.exists()), None)
+
+
+def make_links(plugins, target):
     target.mkdir(parents=True, exist_ok=True)
-    wanted = {f"libgst{name}.so": source / f"libgst{name}.so" for name in names}
+    wanted = {plugin.name: plugin for plugin in plugins}
     for link in target.iterdir():
-        if link.name not in wanted or not link.is_symlink() or link.readlink() != wanted[link.name]:
+        if not link.is_symlink() or wanted.get(link.name) != link.readlink():
             link.unlink()
     for name, plugin in wanted.items():
-        if plugin.exists() and not (target / name).is_symlink():
+        if not (target / name).is_symlink():
             (target / name).symlink_to(plugin)
 
 
-def report(packages, source):
-    missing = {}
-    for name, package in packages.items():
-        if not (source / f"libgst{name}.so").exists():
-            missing.setdefault(package, []).append(name)
-    for package, names in missing.items():
+def report(missing, packages):
+    by_package = {}
+    for name in missing:
+        by_package.setdefault(packages[name], []).append(name)
+    for package, names in by_package.items():
         print(f"{' '.join(names)} (Debian: {package})")
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     packages = read_list(pathlib.Path(sys.argv[1]))
-    make_links(packages, pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
-    report(packages, pathlib.Path(sys.argv[2]))
+    folders = [pathlib.Path(folder) for folder in sys.argv[3:]]
+    found = {name: find(name, folders) for name in packages}
+    make_links([file for file in found.values() if file], pathlib.Path(sys.argv[2]))
+    report([name for name, file in found.items() if not file], packages)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 // The GTypes of the public enumerations.
 #include "gst/streamlib/gstslenums.h"
 
+#include "gst/streamlib/gstsldispatcher.h"
 #include "gst/streamlib/gstsllinkpad.h"
 
 namespace {
@@ -70,6 +71,18 @@ GType gst_sl_step_get_type(void)
       {GST_SL_STEP_ERROR, "GST_SL_STEP_ERROR", "error"},
       {0, nullptr, nullptr}};
   return register_enum(&id, "GstSlStep", values);
+}
+
+GType gst_sl_dispatcher_error_get_type(void)
+{
+  static gsize id = 0;
+  static const GEnumValue values[] = {
+      {GST_SL_DISPATCHER_ERROR_NEVER_RAN, "GST_SL_DISPATCHER_ERROR_NEVER_RAN", "never-ran"},
+      {GST_SL_DISPATCHER_ERROR_BUSY, "GST_SL_DISPATCHER_ERROR_BUSY", "busy"},
+      {GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER, "GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER",
+       "waits-for-caller"},
+      {0, nullptr, nullptr}};
+  return register_enum(&id, "GstSlDispatcherError", values);
 }
 
 GType gst_sl_link_error_get_type(void)

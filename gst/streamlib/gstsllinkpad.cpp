@@ -48,7 +48,9 @@ G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlLinkPad, gst_sl_link_pad, GST_TYPE_PAD,
                                   GST_DEBUG_CATEGORY_INIT(gst_sl_link_debug, "sllinkpad", 0,
                                                           "links between processors"))
 
-G_DEFINE_QUARK(gst - sl - link - error - quark, gst_sl_link_error)
+// clang-format off
+G_DEFINE_QUARK(gst-sl-link-error-quark, gst_sl_link_error)
+// clang-format on
 
 LinkPadState &LinkPadState::of(GstSlLinkPad *pad)
 {

@@ -40,8 +40,9 @@
  *
  * ## Several link pads
  *
- * A step waits until every pad has a buffer, a GAP or EOS at its head. In a live pipeline it waits
- * no longer than the running time of the earliest head plus the configured latency; a pad without a
+ * A processor whose link pads are made on request has several, also while there is just one. A step
+ * waits until every pad has a buffer, a GAP or EOS at its head. In a live pipeline it waits no
+ * longer than the running time of the earliest head plus the configured latency; a pad without a
  * head is then late, and the process method finds nothing there. A flush of one pad empties that
  * pad only, unless it comes from a seek that this processor has sent upstream. The output is a
  * stream of its own, in a TIME segment that begins with running time 0; it ends when all pads have
@@ -284,6 +285,36 @@ GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self)
 }
 
 /**
+ * gst_sl_processor_invoke:
+ * @self: a processor
+ * @label: (nullable): what the closure is called in messages
+ * @func: (scope notified) (closure user_data) (destroy notify): the closure
+ * @user_data: data of @func
+ * @notify: (nullable): ends @user_data
+ * @result: (out) (transfer full) (nullable) (optional): what @func returned
+ * @error: return location of an error
+ *
+ * gst_sl_dispatcher_invoke() with the dispatcher of the processor's runtime and its default time
+ * limit, cut short with %G_IO_ERROR_CANCELLED when the processor is stopped. Between setup and
+ * teardown, any thread.
+ *
+ * Returns: %TRUE when @func has run
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_invoke(GstSlProcessor *self, const gchar *label, GstSlDispatchFunc func,
+                                 gpointer user_data, GDestroyNotify notify, GVariant **result,
+                                 GError **error)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && func != nullptr, FALSE);
+  ProcessorState &state = ProcessorState::of(self);
+  g_return_val_if_fail(state.runtime.get() != nullptr, FALSE);
+  return gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(state.runtime.get()), label, func,
+                                  user_data, notify, GST_SL_DISPATCHER_DEFAULT_TIMEOUT,
+                                  state.stop_cancellable(), result, error);
+}
+
+/**
  * gst_sl_processor_report_error:
  * @self: a processor
  * @domain: the domain of the error, such as %GST_RESOURCE_ERROR
@@ -425,12 +456,16 @@ static gboolean gst_sl_processor_src_query(GstPad *pad, GstObject *parent, GstQu
   return ProcessorState::of(GST_SL_PROCESSOR(parent)).src_query(pad, query);
 }
 
-static GstPad *gst_sl_processor_make_pad(GstPadTemplate *templ, const gchar *name)
+static GstPad *gst_sl_processor_make_pad(ProcessorState &state, GstPadTemplate *templ,
+                                         const gchar *name)
 {
   GstPad *pad = gst_pad_new_from_template(templ, name);
   if (GST_PAD_IS_SRC(pad)) {
     gst_pad_set_event_function(pad, gst_sl_processor_src_event);
     gst_pad_set_query_function(pad, gst_sl_processor_src_query);
+  } else if (GST_IS_SL_LINK_PAD(pad)) {
+    // Before the worker can find it among the pads.
+    LinkPadState::of(GST_SL_LINK_PAD(pad)).set_processor(&state);
   }
   return pad;
 }
@@ -439,14 +474,6 @@ static GstPad *gst_sl_processor_request_new_pad(GstElement *element, GstPadTempl
                                                 const gchar *name, const GstCaps *caps)
 {
   ProcessorState &state = ProcessorState::of(GST_SL_PROCESSOR(element));
-  const bool is_link = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SINK;
-  if (is_link && state.is_inline() && state.link_count() > 0) {
-    GST_ELEMENT_WARNING(element, STREAM, NOT_IMPLEMENTED,
-                        ("A processor that runs inline has one link pad. Set scheduling=dedicated "
-                         "before requesting a second one."),
-                        (nullptr));
-    return nullptr;
-  }
   streamlib::support::CStr made;
   const char *pattern = GST_PAD_TEMPLATE_NAME_TEMPLATE(templ);
   if (name == nullptr && strchr(pattern, '%') != nullptr) {
@@ -459,7 +486,7 @@ static GstPad *gst_sl_processor_request_new_pad(GstElement *element, GstPadTempl
     }
     name = made.get();
   }
-  GstPad *pad = gst_sl_processor_make_pad(templ, name);
+  GstPad *pad = gst_sl_processor_make_pad(state, templ, name);
   const bool is_running = !state.stopping;
   if (is_running)
     gst_pad_set_active(pad, TRUE);
@@ -492,14 +519,34 @@ static void gst_sl_processor_set_scheduling(GstSlProcessor *self, GstSlSchedulin
 {
   ProcessorState &state = ProcessorState::of(self);
   const bool is_inline = scheduling == GST_SL_SCHEDULING_INLINE;
-  if (is_inline && (state.link_count() != 1 || state.execution != GST_SL_EXECUTION_REACTIVE)) {
+  if (is_inline && (state.has_own_stream() || state.execution != GST_SL_EXECUTION_REACTIVE)) {
     GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
                         ("scheduling=inline needs a reactive processor with one link pad; "
                          "scheduling stays as it is."),
                         ("link pads: %u", state.link_count()));
     return;
   }
+  if (is_inline && state.is_paused()) {
+    GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                        ("A processor that runs inline cannot be paused: set paused=false before "
+                         "scheduling=inline; scheduling stays as it is."),
+                        (nullptr));
+    return;
+  }
   state.scheduling = scheduling;
+}
+
+static void gst_sl_processor_set_paused(GstSlProcessor *self, bool paused)
+{
+  ProcessorState &state = ProcessorState::of(self);
+  if (!paused || !state.is_inline()) {
+    state.set_paused(paused);
+    return;
+  }
+  GST_ELEMENT_WARNING(self, RESOURCE, SETTINGS,
+                      ("A processor that runs inline has no link to hold buffers back in, and goes "
+                       "on. Set scheduling=dedicated to pause it."),
+                      (nullptr));
 }
 
 static void gst_sl_processor_set_property(GObject *object, guint id, const GValue *value,
@@ -525,7 +572,7 @@ static void gst_sl_processor_set_property(GObject *object, guint id, const GValu
       state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
       break;
     case Prop::Paused:
-      state.set_paused(g_value_get_boolean(value));
+      gst_sl_processor_set_paused(self, g_value_get_boolean(value) != FALSE);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -595,7 +642,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    *
    * Holds buffers back in the links; events at the head pass. A `latest` link keeps the newest
    * buffer, an `in-order` one drops what is too old when the pause ends, a `lossless` one makes its
-   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling.
+   * pusher wait. EOS ends the pause of its link. Sinks are not kept from prerolling. A processor
+   * that runs inline cannot be paused.
    *
    * Since: 0.1
    */
@@ -607,8 +655,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    *
    * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
    * execution), `late-joins` (steps at a deadline, without the data of a late pad), and those of
-   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, else a structure of
-   * them for each pad, under the pad's name.
+   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several a
+   * structure of them for each pad, under the pad's name.
    *
    * Since: 0.1
    */
@@ -660,9 +708,12 @@ static void gst_sl_processor_init(GTypeInstance *instance, gpointer klass)
     GstPadTemplate *templ = GST_PAD_TEMPLATE(item->data);
     const bool is_src = GST_PAD_TEMPLATE_DIRECTION(templ) == GST_PAD_SRC;
     (is_src ? has_src : has_sink) = true;
+    if (!is_src && GST_PAD_TEMPLATE_PRESENCE(templ) != GST_PAD_ALWAYS)
+      ProcessorState::of(self).set_joins();
     if (GST_PAD_TEMPLATE_PRESENCE(templ) == GST_PAD_ALWAYS)
       gst_element_add_pad(element,
-                          gst_sl_processor_make_pad(templ, GST_PAD_TEMPLATE_NAME_TEMPLATE(templ)));
+                          gst_sl_processor_make_pad(ProcessorState::of(self), templ,
+                                                    GST_PAD_TEMPLATE_NAME_TEMPLATE(templ)));
   }
   if (!has_src)
     GST_OBJECT_FLAG_SET(element, GST_ELEMENT_FLAG_SINK);

@@ -87,6 +87,10 @@ GST_SL_API void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime 
 GST_SL_API void gst_sl_processor_wake(GstSlProcessor *self);
 GST_SL_API gboolean gst_sl_processor_is_stopping(GstSlProcessor *self);
 GST_SL_API GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self);
+GST_SL_API gboolean gst_sl_processor_invoke(GstSlProcessor *self, const gchar *label,
+                                            GstSlDispatchFunc func, gpointer user_data,
+                                            GDestroyNotify notify, GVariant **result,
+                                            GError **error);
 GST_SL_API void gst_sl_processor_report_error(GstSlProcessor *self, GQuark domain, gint code,
                                               const gchar *text, const gchar *debug);
 

@@ -5,8 +5,8 @@
  * @short_description: what the processors of a pipeline share
  *
  * A runtime owns the I/O context, a #GMainContext with a thread of its own that starts with its
- * first use, and the watchdog, which says on the bus when foreign code does not return to a
- * processor.
+ * first use, the watchdog, which says on the bus when foreign code does not return to a processor,
+ * and a #GstSlDispatcher.
  *
  * The processors of one pipeline have one runtime, shared by a #GstContext of the type
  * %GST_SL_RUNTIME_CONTEXT_TYPE. The first processor that goes to READY makes it, unless the
@@ -29,12 +29,15 @@
  */
 #include "gst/streamlib/gstslruntime.h"
 
+#include <atomic>
 #include <memory>
 
+#include "gst/streamlib/gstsldispatcher_private.h"
 #include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/io_thread.h"
 #include "gst/support/guards.h"
 
+using streamlib::DispatchQueue;
 using streamlib::IoThread;
 using streamlib::Watchdog;
 using streamlib::support::adopt_mini;
@@ -50,6 +53,16 @@ struct RuntimeState {
 
   IoThread io;
   Watchdog watchdog;
+  // Set once, by whoever comes first; the runtime's reference.
+  std::atomic<GstSlDispatcher *> dispatcher = nullptr;
+
+  ~RuntimeState()
+  {
+    if (GstSlDispatcher *known = dispatcher.load())
+      gst_object_unref(known);
+  }
+  RuntimeState(const RuntimeState &) = delete;
+  RuntimeState &operator=(const RuntimeState &) = delete;
 };
 
 }  // namespace
@@ -141,6 +154,57 @@ GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self)
 {
   g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
   return gst_sl_runtime_state(self).io.context();
+}
+
+DispatchQueue *streamlib::dispatch_queue_of(GstSlRuntime *runtime)
+{
+  GstSlDispatcher *dispatcher = gst_sl_runtime_state(runtime).dispatcher.load();
+  return dispatcher != nullptr ? &queue_of(dispatcher) : nullptr;
+}
+
+/**
+ * gst_sl_runtime_get_dispatcher:
+ * @self: a runtime
+ *
+ * The dispatcher of the runtime: the one that was set, or else one for the application's default
+ * main context. Any thread.
+ *
+ * Returns: (transfer none): the dispatcher
+ *
+ * Since: 0.1
+ */
+GstSlDispatcher *gst_sl_runtime_get_dispatcher(GstSlRuntime *self)
+{
+  g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
+  std::atomic<GstSlDispatcher *> &known = gst_sl_runtime_state(self).dispatcher;
+  if (GstSlDispatcher *dispatcher = known.load())
+    return dispatcher;
+  GObjectPtr<GstSlDispatcher> made = adopt_object(gst_sl_dispatcher_new(nullptr));
+  GstSlDispatcher *expected = nullptr;
+  if (known.compare_exchange_strong(expected, made.get()))
+    return made.release();
+  return expected;
+}
+
+/**
+ * gst_sl_runtime_set_dispatcher:
+ * @self: a runtime
+ * @dispatcher: the dispatcher that it shall have
+ *
+ * For an application whose runtime thread serves another context, or is a thread of the dispatcher.
+ * Before anybody has asked for the dispatcher; later it is refused with a critical warning.
+ *
+ * Since: 0.1
+ */
+void gst_sl_runtime_set_dispatcher(GstSlRuntime *self, GstSlDispatcher *dispatcher)
+{
+  g_return_if_fail(GST_IS_SL_RUNTIME(self) && GST_IS_SL_DISPATCHER(dispatcher));
+  GObjectPtr<GstSlDispatcher> shared = share_object(dispatcher);
+  GstSlDispatcher *expected = nullptr;
+  const bool is_set =
+      gst_sl_runtime_state(self).dispatcher.compare_exchange_strong(expected, dispatcher);
+  g_return_if_fail(is_set);
+  (void)shared.release();
 }
 
 // --- One runtime for each pipeline ---

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the processors of one pipeline share: the I/O context and the watchdog.
+// What the processors of one pipeline share: the I/O context, the watchdog, the dispatcher.
 #pragma once
 
 #include <gst/streamlib/gstslapi.h>
+#include <gst/streamlib/gstsldispatcher.h>
 
 G_BEGIN_DECLS
 
@@ -23,5 +24,7 @@ GST_SL_API GstSlRuntime *gst_sl_runtime_from_context(GstContext *context);
 GST_SL_API GstContext *gst_sl_runtime_to_context(GstSlRuntime *self, gboolean persistent);
 GST_SL_API GstSlRuntime *gst_sl_runtime_for_element(GstElement *element);
 GST_SL_API GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self);
+GST_SL_API GstSlDispatcher *gst_sl_runtime_get_dispatcher(GstSlRuntime *self);
+GST_SL_API void gst_sl_runtime_set_dispatcher(GstSlRuntime *self, GstSlDispatcher *dispatcher);
 
 G_END_DECLS

@@ -2,11 +2,14 @@
 // The parts of a runtime that processors reach.
 #pragma once
 
+#include "gst/streamlib/dispatch_queue.h"
 #include "gst/streamlib/gstslruntime.h"
 #include "gst/streamlib/watchdog.h"
 
 namespace streamlib {
 
 Watchdog &watchdog_of(GstSlRuntime *runtime);
+// Null as long as nobody asked for the dispatcher. Lives as long as the runtime.
+DispatchQueue *dispatch_queue_of(GstSlRuntime *runtime);
 
 }  // namespace streamlib

@@ -18,6 +18,7 @@ Link::Link()
 {
   rings_.push_back(std::make_unique<Ring>(kSmallestRing));
   ring_ = evict_ring_ = consumer_ring_ = rings_.back().get();
+  newest_ring_.store(ring_);
 }
 
 Link::~Link()
@@ -70,6 +71,7 @@ void Link::open()
   const size_t capacity = depth_.load() + slack_.load() + 2;
   rings_.push_back(std::make_unique<Ring>(std::max(capacity, kSmallestRing)));
   ring_ = evict_ring_ = consumer_ring_ = rings_.back().get();
+  newest_ring_.store(ring_);
   times_.clear();
   for (auto *counter : {&pushed_, &evicted_, &evicted_bytes_, &pushed_bytes_, &wakeups_, &popped_,
                         &dropped_stale_, &dropped_flush_, &dropped_broken_, &popped_bytes_})
@@ -129,6 +131,19 @@ void Link::forgive()
 
 // --- Moving the consuming end ---
 
+void Link::reset_for(const void *owner, std::shared_ptr<support::Parker> parker)
+{
+  flush();
+  while (consuming_.exchange(true, std::memory_order_seq_cst))
+    std::this_thread::yield();
+  kept_.clear();
+  pushed_sticky_.clear();
+  taken_sticky_.clear();
+  discont_ = false;
+  consuming_.store(false, std::memory_order_release);
+  set_consumer(owner, std::move(parker));
+}
+
 void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> parker)
 {
   while (consuming_.exchange(true, std::memory_order_seq_cst))
@@ -142,7 +157,6 @@ void Link::set_consumer(const void *owner, std::shared_ptr<support::Parker> park
       item->event = *event;
       kept_.push_front(std::move(item));
     }
-    seen_lane_ = UINT64_MAX;
   }
   // A pusher may be about to wake the one before: it stays.
   if (std::find(parkers_.begin(), parkers_.end(), parker) == parkers_.end())

@@ -137,9 +137,11 @@ public:
   bool drop(const LinkItem &peeked);
   void answer_query(bool result);
   // True while something arrived after the last peek() that found nothing, or after note_seen().
+  // Needs no ConsumerScope.
   bool has_news() const;
   void note_seen();
-  // Wakes a pusher that waits for space which is there; called before the consumer sleeps.
+  // Wakes a pusher that waits for space which is there; called before the consumer sleeps. Needs no
+  // ConsumerScope.
   void wake_waiting_pusher();
   // The data that stands at the head while a pause holds it back; borrowed.
   GstMiniObject *held_by_pause() const;
@@ -149,6 +151,8 @@ public:
   // The consumer, and its wait point, which is kept until the link goes. A consumer that follows
   // another one gets the sticky events again that the other one has taken.
   void set_consumer(const void *owner, std::shared_ptr<support::Parker> parker);
+  // The same for a link that nobody feeds, which forgets everything but its counts.
+  void reset_for(const void *owner, std::shared_ptr<support::Parker> parker);
 
   // One short access of the consuming end. False when the end belongs to another owner by now.
   class ConsumerScope {
@@ -194,7 +198,7 @@ private:
   bool hold_next();
   uint64_t next_index() const;
   bool event_is_due();
-  bool newer_is_there() const;
+  bool newer_is_there();
   bool must_skip(Freshness &freshness);
   void drop_held(std::atomic<uint64_t> &counter);
   LinkItem take_data();
@@ -202,7 +206,6 @@ private:
   void discard_data();
   void discard_lane(bool keep_sticky);
   void forget_segment();
-  uint64_t newest_index() const;
 
   // --- Set from any thread, read by both ends.
   std::atomic<GstSlLinkPolicy> policy_ = GST_SL_LINK_POLICY_LOSSLESS;
@@ -245,6 +248,9 @@ private:
   // The index after the last buffer before an EOS.
   std::atomic<uint64_t> end_index_ = UINT64_MAX;
 
+  // The ring that the pusher fills.
+  std::atomic<const Ring *> newest_ring_ = nullptr;
+
   // --- Written by the consumer.
   alignas(support::kCacheSpan) std::atomic<bool> consuming_ = false;
   std::atomic<uint64_t> popped_ = 0;
@@ -264,8 +270,9 @@ private:
   unsigned flushes_ = 0;
   bool was_paused_ = false;
   bool catching_up_ = false;
-  uint64_t seen_index_ = 0;
-  uint64_t seen_lane_ = 0;
+  // Read outside a ConsumerScope too.
+  std::atomic<uint64_t> seen_index_ = 0;
+  std::atomic<uint64_t> seen_lane_ = 0;
   std::unique_ptr<LaneItem> lane_item_;
   // Sticky events that the consumer has taken, in order of their arrival.
   std::vector<support::MiniPtr<GstEvent>> taken_sticky_;

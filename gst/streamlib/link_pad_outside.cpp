@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A link pad seen from outside: its figures, and the move of its link to another pad.
+#include <algorithm>
+
 #include "gst/streamlib/link_pad_state.h"
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/guards.h"
@@ -20,14 +22,7 @@ using support::StructurePtr;
 
 StructurePtr LinkPadState::stats() const
 {
-  std::shared_ptr<Link> link;
-  {
-    ObjectLock lock(pad_);
-    for (const auto &candidate : links_) {
-      if (candidate.get() == link_.load())
-        link = candidate;
-    }
-  }
+  const std::shared_ptr<Link> link = shared_link();
   const LinkCounters counters = link->counters();
   const auto level = static_cast<guint>(counters.level());
   return StructurePtr(gst_structure_new(
@@ -75,6 +70,24 @@ struct Move {
 
 }  // namespace
 
+std::shared_ptr<Link> LinkPadState::shared_link() const
+{
+  ObjectLock lock(pad_);
+  return *std::find_if(links_.begin(), links_.end(),
+                       [this](const auto &link) { return link.get() == link_.load(); });
+}
+
+// Links are kept for as long as the pad lives: a thread may still hold one that was replaced.
+void LinkPadState::use_link(const std::shared_ptr<Link> &link, bool feed_it)
+{
+  ObjectLock lock(pad_);
+  if (std::find(links_.begin(), links_.end(), link) == links_.end())
+    links_.push_back(link);
+  link_.store(link.get());
+  if (feed_it)
+    inlet_.store(link.get());
+}
+
 Status LinkPadState::take_over(LinkPadState &from)
 {
   GstPad *pad = GST_PAD_CAST(pad_);
@@ -92,24 +105,13 @@ Status LinkPadState::take_over(LinkPadState &from)
     return failure(GST_SL_LINK_ERROR_INCOMPATIBLE,
                    "the pad does not accept the caps of the stream");
 
-  std::shared_ptr<Link> fresh = from.add_link();
-  fresh->set_consumer(from.processor(), from.processor()->parker);
-  fresh->open();
-  std::shared_ptr<Link> moved;
-  {
-    ObjectLock lock(from.pad_);
-    Link *current = from.link_.exchange(fresh.get());
-    for (const auto &candidate : from.links_) {
-      if (candidate.get() == current)
-        moved = candidate;
-    }
-  }
-  {
-    ObjectLock lock(pad_);
-    links_.push_back(moved);
-    link_.store(moved.get());
-    inlet_.store(moved.get());
-  }
+  // The two pads exchange their links, so that moving to and fro makes none. The one of this pad
+  // was not fed, as the pad had no peer.
+  std::shared_ptr<Link> own = shared_link();
+  std::shared_ptr<Link> moved = from.shared_link();
+  own->reset_for(from.processor(), from.processor()->parker);
+  from.use_link(own, false);
+  use_link(moved, true);
   media_.store(from.media_.load());
   duration_.store(from.duration_.load());
   decided_.store(from.decided_.load());

@@ -56,17 +56,7 @@ LinkPadState::LinkPadState(GstSlLinkPad *pad) : pad_(pad)
 {
   gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
   gst_segment_init(&pushed_segment_, GST_FORMAT_UNDEFINED);
-  Link *link = add_link().get();
-  link_.store(link);
-  inlet_.store(link);
-}
-
-std::shared_ptr<Link> LinkPadState::add_link()
-{
-  auto link = std::make_shared<Link>();
-  ObjectLock lock(pad_);
-  links_.push_back(link);
-  return link;
+  use_link(std::make_shared<Link>(), true);
 }
 
 // --- Any thread ---
@@ -351,6 +341,8 @@ LinkItem LinkPadState::next()
 
 MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   if (gap)
     return gap;
@@ -361,6 +353,8 @@ MiniPtr<GstBuffer> LinkPadState::peek_buffer()
 
 MiniPtr<GstBuffer> LinkPadState::pop_buffer()
 {
+  if (processor() == nullptr)
+    return nullptr;
   processor()->serve_head(*this);
   processor()->note_pop();
   if (gap)
@@ -388,9 +382,6 @@ void LinkPadState::note_seen()
 bool LinkPadState::has_news()
 {
   Link &link = this->link();
-  Link::ConsumerScope scope(link, processor());
-  if (!scope)
-    return false;
   link.wake_waiting_pusher();
   return link.has_news();
 }

@@ -124,7 +124,8 @@ private:
   bool is_live() const;
   void warn_of_backlog(ProcessorState &processor, unsigned waiting);
   void propose_buffers(GstQuery *allocation) const;
-  std::shared_ptr<Link> add_link();
+  std::shared_ptr<Link> shared_link() const;
+  void use_link(const std::shared_ptr<Link> &link, bool feed_it);
   void finish_take_over(GstPad *peer, LinkPadState &from);
 
   GstSlLinkPad *const pad_;

@@ -68,9 +68,9 @@ bool Link::event_is_due()
   return lane_item_ && lane_item_->position <= next_index();
 }
 
-bool Link::newer_is_there() const
+bool Link::newer_is_there()
 {
-  if (consumer_ring_->size() > 0)
+  if (consumer_ring_->has_word())
     return true;
   const Ring *next = consumer_ring_->next.load(std::memory_order_acquire);
   return next != nullptr && next->size() > 0;
@@ -128,8 +128,8 @@ LinkItem Link::peek(Freshness &freshness)
       // An event that is not due yet proves that buffers before it have come meanwhile.
       if (lane_item_)
         continue;
-      seen_index_ = consumer_ring_->head();
-      seen_lane_ = lane_.popped();
+      seen_index_.store(consumer_ring_->head(), std::memory_order_relaxed);
+      seen_lane_.store(lane_.popped(), std::memory_order_relaxed);
       return {};
     }
     if (paused_.load(std::memory_order_relaxed)) {
@@ -205,23 +205,16 @@ void Link::answer_query(bool result)
   space_.unpark();
 }
 
-uint64_t Link::newest_index() const
-{
-  const Ring *ring = consumer_ring_;
-  while (const Ring *next = ring->next.load(std::memory_order_acquire))
-    ring = next;
-  return ring->tail();
-}
-
 void Link::note_seen()
 {
-  seen_index_ = newest_index();
+  seen_index_ = newest_ring_.load(std::memory_order_acquire)->tail();
   seen_lane_ = lane_.pushed();
 }
 
 bool Link::has_news() const
 {
-  return newest_index() != seen_index_ || lane_.pushed() != seen_lane_;
+  return newest_ring_.load(std::memory_order_acquire)->tail() != seen_index_ ||
+         lane_.pushed() != seen_lane_;
 }
 
 void Link::wake_waiting_pusher()

@@ -119,6 +119,7 @@ void Link::grow()
   rings_.push_back(std::move(bigger));
   ring_->next.store(next, std::memory_order_release);
   ring_ = next;
+  newest_ring_.store(next, std::memory_order_release);
 }
 
 void Link::wake_consumer()

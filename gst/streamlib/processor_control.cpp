@@ -2,6 +2,7 @@
 // Flushes, seeks, latency: what reaches a processor from outside its stream.
 #include <utility>
 
+#include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/guards.h"
 
@@ -35,6 +36,7 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
   for (const auto &src : src_pads())
     gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
   Activity::UrgentScope urgent(activity);
+  const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
   task_.quiesce();
   return true;
 }
@@ -177,14 +179,14 @@ bool ProcessorState::answer_latency(GstQuery *query)
   for (const auto &link : link_pads()) {
     MiniPtr<GstQuery> upstream = adopt_mini(gst_query_new_latency());
     if (!gst_pad_peer_query(GST_PAD_CAST(link.get()), upstream.get())) {
-      if (link_count() == 1)
+      if (!has_own_stream())
         return false;
       continue;
     }
     gboolean pad_live;
     GstClockTime pad_min, pad_max;
     gst_query_parse_latency(upstream.get(), &pad_live, &pad_min, &pad_max);
-    if (!pad_live && link_count() > 1)
+    if (!pad_live && has_own_stream())
       continue;
     if (!is_inline())
       pad_max = LinkPadState::of(link.get()).max_latency(pad_max);

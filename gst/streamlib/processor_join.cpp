@@ -94,7 +94,11 @@ GstSlStep ProcessorState::step_joined(int64_t *wait_until)
     end_own_stream();
     return GST_SL_STEP_EOS;
   }
-  if (ready == 0 || is_paused())
+  if (holds_back()) {
+    forward_own_gap();
+    return GST_SL_STEP_IDLE;
+  }
+  if (ready == 0)
     return GST_SL_STEP_IDLE;
   if (ready + ended < links_.size()) {
     const GstClockTime now = clock.running_time();

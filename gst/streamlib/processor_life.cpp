@@ -32,6 +32,7 @@ bool ProcessorState::setup()
 {
   klass_ = GST_SL_PROCESSOR_GET_CLASS(self_);
   stopping.store(false);
+  g_cancellable_reset(stop_cancellable_.get());
   error_reported_.store(false);
   end_asked_.store(false);
   kicked_.store(false);
@@ -39,7 +40,7 @@ bool ProcessorState::setup()
   own_stream_ended_ = sink_stream_noted_ = gap_forwarded_ = false;
   own_stream_flushed_.store(false);
   gst_segment_init(&own_segment_, GST_FORMAT_TIME);
-  seen_cookie_ = 0;
+  seen_cookie_ = seen_links_cookie_ = 0;
   next_tick_ = 0;
   latency_.store(GST_CLOCK_TIME_NONE);
   for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
@@ -89,6 +90,7 @@ bool ProcessorState::start()
 void ProcessorState::begin_stop()
 {
   stopping.store(true);
+  g_cancellable_cancel(stop_cancellable_.get());
   for (const auto &link : link_pads())
     LinkPadState::of(link.get()).link().set_flushing();
   task_.request_stop();
@@ -102,7 +104,10 @@ void ProcessorState::finish_stop()
       Activity::Scope scope(activity, Activity::Phase::Stop);
       klass()->stop(self_);
     }
-    task_.finish();
+    {
+      const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
+      task_.finish();
+    }
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
       klass()->teardown(self_);
@@ -113,7 +118,7 @@ void ProcessorState::finish_stop()
   is_set_up_ = false;
   links_.clear();
   outs_.clear();
-  seen_cookie_ = 0;
+  seen_cookie_ = seen_links_cookie_ = 0;
 }
 
 void ProcessorState::set_playing(bool playing)
@@ -172,10 +177,15 @@ std::vector<GObjectPtr<GstPad>> ProcessorState::src_pads() const
   return pads;
 }
 
-void ProcessorState::refresh_all()
+void ProcessorState::reload_links()
+{
+  seen_links_cookie_ = news_cookie_.load(std::memory_order_acquire);
+  links_ = link_pads();
+}
+
+void ProcessorState::refresh_outs()
 {
   seen_cookie_ = news_cookie_.load(std::memory_order_acquire);
-  links_ = link_pads();
   std::vector<OutPad> outs;
   for (auto &pad : src_pads()) {
     const auto known = std::find_if(outs_.begin(), outs_.end(),
@@ -205,10 +215,11 @@ void ProcessorState::report_error(GQuark domain, int code, const char *text, con
 support::StructurePtr ProcessorState::stats() const
 {
   const auto links = link_pads();
+  const bool is_single = !has_own_stream() && links.size() == 1;
   support::StructurePtr stats(
-      links.size() == 1 ? LinkPadState::of(links[0].get()).stats().release()
-                        : gst_structure_new_empty("application/x-streamlib-processor-stats"));
-  if (links.size() > 1) {
+      is_single ? LinkPadState::of(links[0].get()).stats().release()
+                : gst_structure_new_empty("application/x-streamlib-processor-stats"));
+  if (!is_single) {
     for (const auto &link : links) {
       const support::StructurePtr figures = LinkPadState::of(link.get()).stats();
       gst_structure_set(stats.get(), GST_OBJECT_NAME(link.get()), GST_TYPE_STRUCTURE, figures.get(),

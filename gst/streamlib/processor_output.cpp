@@ -50,6 +50,29 @@ void ProcessorState::open_own_stream(OutPad &out)
   }
 }
 
+void ProcessorState::place_own_stream(OutPad &out)
+{
+  open_own_stream(out);
+  const MiniPtr<GstEvent> segment =
+      adopt_mini(gst_pad_get_sticky_event(out.pad.get(), GST_EVENT_SEGMENT, 0));
+  if (!segment)
+    gst_pad_push_event(out.pad.get(), gst_event_new_segment(&own_segment_));
+  out.is_open = true;
+}
+
+// In place of the first buffer, which a pause holds back. Not before the caps are known, which
+// stand in front of the segment.
+void ProcessorState::forward_own_gap()
+{
+  for (OutPad &out : outs_) {
+    if (out.is_open || !gst_pad_has_current_caps(out.pad.get()))
+      continue;
+    Activity::Scope scope(activity, Activity::Phase::Push, out.pad.get());
+    place_own_stream(out);
+    gst_pad_push_event(out.pad.get(), gst_event_new_gap(0, GST_CLOCK_TIME_NONE));
+  }
+}
+
 bool ProcessorState::set_src_caps(GstPad *pad, GstCaps *caps)
 {
   refresh();
@@ -71,26 +94,38 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
     gst_mini_object_unref(data);
     return GST_FLOW_NOT_LINKED;
   }
-  // A manual source has no step in which to end when it is asked to.
-  if (end_asked_.load(std::memory_order_relaxed) && links_.empty() &&
-      execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL) {
+  // A manual processor takes no steps: this is where it looks around.
+  const bool is_manual = execution.load(std::memory_order_relaxed) == GST_SL_EXECUTION_MANUAL;
+  if (is_manual)
+    refresh_links();
+  if (is_manual && links_.empty() && end_asked_.load(std::memory_order_relaxed)) {
     gst_mini_object_unref(data);
     end_own_stream();
     return GST_FLOW_EOS;
   }
-  if (!out->is_open && has_own_stream()) {
-    open_own_stream(*out);
-    MiniPtr<GstEvent> segment =
-        adopt_mini(gst_pad_get_sticky_event(out->pad.get(), GST_EVENT_SEGMENT, 0));
-    if (!segment)
-      gst_pad_push_event(out->pad.get(), gst_event_new_segment(&own_segment_));
-    out->is_open = true;
-  }
+  if (!out->is_open && has_own_stream())
+    place_own_stream(*out);
   pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
-  push_flow_ = GST_IS_BUFFER(data) ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
-                                   : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
+  {
+    Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
+    push_flow_ = GST_IS_BUFFER(data)
+                     ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
+                     : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
+  }
+  if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) && is_manual)
+    after_manual_flow(push_flow_);
   return push_flow_;
+}
+
+// Of a manual processor no step follows that would see to it.
+void ProcessorState::after_manual_flow(GstFlowReturn flow)
+{
+  if (own_flow_ != GST_FLOW_OK)
+    return;
+  if (has_own_stream() || links_.empty())
+    after_own_flow(flow);
+  else
+    after_link_flow(LinkPadState::of(links_[0].get()), flow);
 }
 
 bool ProcessorState::push_event(GstPad *pad, MiniPtr<GstEvent> event)

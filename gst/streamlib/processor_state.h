@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include <gio/gio.h>
 #include <gst/gst.h>
 
 #include "gst/streamlib/activity.h"
@@ -63,17 +64,21 @@ public:
   void set_playing(bool playing);
   bool is_worker_thread() const { return task_.is_own_thread(); }
   std::atomic<bool> stopping = true;
+  // Cancelled while the element is not in PAUSED or PLAYING. For as long as the element lives.
+  GCancellable *stop_cancellable() const { return stop_cancellable_.get(); }
 
   // --- Pads. Any thread.
   void pad_added(GstPad *pad);
   void pad_removed(GstPad *pad);
   unsigned link_count() const { return link_count_.load(std::memory_order_relaxed); }
   // With one link pad the stream of that pad goes on; with none or several the processor opens and
-  // ends a stream of its own.
-  bool has_own_stream() const { return link_count() != 1; }
+  // ends a stream of its own. Which of these it is does not change while pads come and go.
+  bool has_own_stream() const { return joins_ || link_count() != 1; }
+  // Said once, before there are pads.
+  void set_joins() { joins_ = true; }
   bool takes_lists() const
   {
-    return link_count() == 1 && execution.load() == GST_SL_EXECUTION_REACTIVE;
+    return !has_own_stream() && execution.load() == GST_SL_EXECUTION_REACTIVE;
   }
   std::vector<support::GObjectPtr<GstSlLinkPad>> link_pads() const;
   std::vector<support::GObjectPtr<GstPad>> src_pads() const;
@@ -142,13 +147,21 @@ private:
 
   // Worker.
   void iterate();
-  // Looks whether pads came or went, or the own stream was flushed.
+  // Looks whether source pads came or went, or the own stream was flushed.
   void refresh()
   {
     if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_cookie_))
-      refresh_all();
+      refresh_outs();
   }
-  void refresh_all();
+  void refresh_outs();
+  // Looks whether link pads came or went. Between steps only: a step works with those it began
+  // with.
+  void refresh_links()
+  {
+    if (G_UNLIKELY(news_cookie_.load(std::memory_order_acquire) != seen_links_cookie_))
+      reload_links();
+  }
+  void reload_links();
   bool has_news();
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
@@ -156,23 +169,31 @@ private:
   GstSlStep rest(LinkPadState &pad);
   GstClockTime head_time(LinkPadState &pad);
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
+  void after_manual_flow(GstFlowReturn flow);
   GstSlStep after_own_flow(GstFlowReturn flow);
   void after_link_flow(LinkPadState &pad, GstFlowReturn flow);
   void note_sink_stream(GstEvent *stream_start);
   void end_own_stream();
   OutPad *out_pad(GstPad *pad);
   void open_own_stream(OutPad &out);
+  void place_own_stream(OutPad &out);
+  void forward_own_gap();
+  bool holds_back() const;
   void forward_gap(LinkPadState &pad, GstBuffer *held);
   void note_due(LinkPadState &pad, GstMiniObject *data);
 
   GstSlProcessor *const self_;
   GstSlProcessorClass *klass_ = nullptr;
+  // Link pads are made on request: there are several, though it may be one right now.
+  bool joins_ = false;
   StepTask task_;
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> error_reported_ = false;
   std::atomic<bool> end_asked_ = false;
   bool is_set_up_ = false;
+  const support::GObjectPtr<GCancellable> stop_cancellable_ =
+      support::adopt_object(g_cancellable_new());
 
   // Pads come and go under the object lock; the worker notices by the cookie, as it does the
   // requests of other threads below.
@@ -181,6 +202,7 @@ private:
 
   // Worker.
   unsigned seen_cookie_ = 0;
+  unsigned seen_links_cookie_ = 0;
   std::vector<support::GObjectPtr<GstSlLinkPad>> links_;
   std::vector<OutPad> outs_;
   GstFlowReturn own_flow_ = GST_FLOW_OK;

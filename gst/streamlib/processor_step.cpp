@@ -62,6 +62,7 @@ void ProcessorState::kick()
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {
   refresh();
+  refresh_links();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
@@ -77,7 +78,7 @@ GstSlStep ProcessorState::step(int64_t *wait_until)
     default:
       break;
   }
-  if (links_.size() == 1)
+  if (!has_own_stream() && links_.size() == 1)
     return step_single(LinkPadState::of(links_[0].get()));
   return links_.empty() ? GST_SL_STEP_IDLE : step_joined(wait_until);
 }
@@ -129,6 +130,15 @@ void ProcessorState::forward_gap(LinkPadState &pad, GstBuffer *held)
   handle_event(pad, gap.release());
 }
 
+// EOS ends the pause of its link; a step is taken again when all of them have gone on.
+bool ProcessorState::holds_back() const
+{
+  return is_paused() &&
+         (links_.empty() || !std::all_of(links_.begin(), links_.end(), [](const auto &link) {
+            return LinkPadState::of(link.get()).link().is_ended();
+          }));
+}
+
 GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
 {
   bool all_ended = !links_.empty();
@@ -144,9 +154,13 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
     return GST_SL_STEP_EOS;
   }
   const bool waits_for_playing = links_.empty() && live.load() && !clock.is_playing();
-  if (own_flow_ != GST_FLOW_OK || is_paused() || waits_for_playing) {
+  if (own_flow_ != GST_FLOW_OK)
+    return GST_SL_STEP_ERROR;
+  if (waits_for_playing || holds_back()) {
     next_tick_ = 0;
-    return own_flow_ != GST_FLOW_OK ? GST_SL_STEP_ERROR : GST_SL_STEP_IDLE;
+    if (!waits_for_playing && has_own_stream())
+      forward_own_gap();
+    return GST_SL_STEP_IDLE;
   }
   const auto period = static_cast<int64_t>(interval.load());
   const int64_t now = monotonic_ns();
@@ -168,7 +182,7 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
     missed_ticks_.store(missed_ticks_.load() + static_cast<uint64_t>(missed));
   }
   const GstFlowReturn flow = call_process(nullptr, nullptr);
-  if (has_own_stream())
+  if (has_own_stream() || links_.empty())
     return after_own_flow(flow);
   after_link_flow(LinkPadState::of(links_[0].get()), flow);
   return GST_SL_STEP_AGAIN;
@@ -276,7 +290,7 @@ bool ProcessorState::default_sink_event(LinkPadState &pad, GstEvent *event)
   if (outs_.empty()) {
     if (type == GST_EVENT_STREAM_START)
       note_sink_stream(event);
-    else if (type == GST_EVENT_EOS && link_count() == 1)
+    else if (type == GST_EVENT_EOS && !has_own_stream())
       end_own_stream();
     return true;
   }

@@ -38,6 +38,8 @@ public:
   bool is_started() const { return static_cast<bool>(task_); }
   bool may_run() const { return may_run_.load(); }
   bool is_own_thread() const { return g_thread_self() == thread_.load(); }
+  // Null while it has none.
+  GThread *thread() const { return thread_.load(); }
 
 private:
   static void iterate_once(gpointer data);

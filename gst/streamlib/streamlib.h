@@ -4,6 +4,7 @@
 
 #include <gst/streamlib/gstslapi.h>
 #include <gst/streamlib/gstslbufferpool.h>
+#include <gst/streamlib/gstsldispatcher.h>
 #include <gst/streamlib/gstslenums.h>
 #include <gst/streamlib/gstsllinkpad.h>
 #include <gst/streamlib/gstslprocessor.h>

@@ -37,6 +37,7 @@ const char *name_of(Activity::Phase phase)
     case Activity::Phase::Process:
       return "process";
     case Activity::Phase::Push:
+    case Activity::Phase::Wait:
       return "push";
     case Activity::Phase::Stop:
       return "stop";
@@ -174,7 +175,9 @@ bool Watchdog::look_at(Watched &watched, int64_t now, std::vector<Report> *repor
   const Activity &activity = processor.activity;
   const uint64_t entries = activity.entries();
   const Activity::Phase phase = activity.phase();
-  const bool rests = phase == Activity::Phase::Idle || phase == Activity::Phase::Wait;
+  // A wait of ours is for others to end, but not for ever when this processor is to stop.
+  const bool rests =
+      phase == Activity::Phase::Idle || (phase == Activity::Phase::Wait && !activity.is_urgent());
   if (entries != watched.entries || rests) {
     if (watched.reported)
       reports->push_back({share_object(processor.element()), nullptr, phase, activity.thread_id(),

@@ -60,25 +60,24 @@ public:
   // Consumer. 0 when the ring is empty. `stamp` is what was pushed with the word, if it was not 0.
   uintptr_t pop_word(uint64_t *index, int64_t *stamp)
   {
-    uint64_t head = head_.load(std::memory_order_relaxed);
+    uint64_t head = head_.load(std::memory_order_acquire);
     for (;;) {
-      // An eviction can move the head past the tail that was read last.
-      if (static_cast<int64_t>(cached_tail_ - head) <= 0) {
-        cached_tail_ = tail_.load(std::memory_order_seq_cst);
-        if (cached_tail_ == head)
-          return 0;
-      }
+      if (!reaches(head))
+        return 0;
       const Slot &slot = slots_[head & mask_];
       const uintptr_t word = slot.word.load(std::memory_order_relaxed);
       *stamp = slot.stamp.load(std::memory_order_relaxed);
       // The slot was read before it is given back: where the exchange succeeds nobody wrote it.
       if (head_.compare_exchange_weak(head, head + 1, std::memory_order_seq_cst,
-                                      std::memory_order_relaxed)) {
+                                      std::memory_order_acquire)) {
         *index = head;
         return word;
       }
     }
   }
+
+  // Consumer. Whether pop_word() would find a word.
+  bool has_word() { return reaches(head_.load(std::memory_order_acquire)); }
 
   // Pusher. Takes the oldest word, 0 when the ring is empty.
   uintptr_t evict_word()
@@ -118,6 +117,16 @@ public:
   void *evict() { return reinterpret_cast<void *>(evict_word()); }
 
 private:
+  // Consumer. Whether there is a word at `head`; an eviction can move the head past the tail that
+  // was read last.
+  bool reaches(uint64_t head)
+  {
+    if (static_cast<int64_t>(cached_tail_ - head) > 0)
+      return true;
+    cached_tail_ = tail_.load(std::memory_order_seq_cst);
+    return static_cast<int64_t>(cached_tail_ - head) > 0;
+  }
+
   struct Slot {
     std::atomic<uintptr_t> word = 0;
     std::atomic<int64_t> stamp = 0;

@@ -286,7 +286,7 @@ Result<CaptureSetup> CameraState::plan_device()
                        " cannot be opened: its GStreamer plugin makes no element. Reinstall it.",
                    device.info.api};
   setup.source = support::sink_object(source);
-  setup.monotonic_stamps = device.info.api == "pipewire";
+  setup.monotonic_stamps = setup.lends_buffers = device.info.api == "pipewire";
   if (setup.monotonic_stamps)
     configure_pipewire(source);
   return setup;

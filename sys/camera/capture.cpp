@@ -15,12 +15,26 @@ using support::monotonic_ns;
 using support::Result;
 using support::sink_object;
 
+// So many buffers of the device may be held downstream before copies go there: some have but four.
+constexpr int kMostHeld = 2;
+
 // Frames of one picture must not wait for the next ones in a decoder with many threads.
 void configure_decoder(GstElement *decoder)
 {
   GObjectClass *klass = G_OBJECT_GET_CLASS(decoder);
   if (g_object_class_find_property(klass, "max-threads") != nullptr)
     g_object_set(decoder, "max-threads", 1, nullptr);
+}
+
+// Plain memory that somebody else maps and unmaps. A file descriptor's (DMABuf, memfd) is mapped by
+// the memory itself, for as long as it lives.
+bool is_borrowed(GstBuffer *buffer)
+{
+  for (guint i = 0; i < gst_buffer_n_memory(buffer); i++) {
+    if (gst_memory_is_type(gst_buffer_peek_memory(buffer, i), GST_ALLOCATOR_SYSMEM))
+      return true;
+  }
+  return false;
 }
 
 GObjectPtr<GstPad> source_pad(GstElement *element)
@@ -146,6 +160,9 @@ void Capture::take_caps(GstCaps *caps)
   const GstStructure *structure = gst_caps_get_structure(caps, 0);
   is_raw_ =
       gst_structure_has_name(structure, "video/x-raw") && gst_video_info_from_caps(&info_, caps);
+  // Other memory, such as DMABuf, would not be what the caps say.
+  copyable_ = gst_caps_features_is_equal(gst_caps_get_features(caps, 0),
+                                         GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY);
   gint numerator = 0;
   gint denominator = 1;
   gst_structure_get_fraction(structure, "framerate", &numerator, &denominator);
@@ -179,6 +196,32 @@ bool Capture::has_wrong_size(GstBuffer *buffer)
   events_->on_wrong_size(gst_buffer_get_size(buffer), GST_VIDEO_INFO_SIZE(&info_),
                          ++wrong_in_a_row_);
   return true;
+}
+
+// The buffer itself, or a copy: where downstream holds so many that the device would run dry, and
+// of memory that is the backend's and goes when it stops.
+GstBuffer *Capture::spared(GstBuffer *buffer)
+{
+  if (!setup_.lends_buffers || !copyable_)
+    return buffer;
+  if (held_->load() >= kMostHeld || is_borrowed(buffer)) {
+    GstBuffer *copy = gst_buffer_copy_deep(buffer);
+    // It would hold the device's buffer all the same.
+    while (GstParentBufferMeta *parent = gst_buffer_get_parent_buffer_meta(copy))
+      gst_buffer_remove_meta(copy, reinterpret_cast<GstMeta *>(parent));
+    gst_buffer_unref(buffer);
+    return copy;
+  }
+  held_->fetch_add(1);
+  gst_mini_object_weak_ref(
+      GST_MINI_OBJECT(buffer),
+      [](gpointer data, GstMiniObject *) {
+        const std::unique_ptr<std::shared_ptr<std::atomic<int>>> held(
+            static_cast<std::shared_ptr<std::atomic<int>> *>(data));
+        (*held)->fetch_sub(1);
+      },
+      new std::shared_ptr<std::atomic<int>>(held_));
+  return buffer;
 }
 
 // A buffer with the capture time, in running time; as it came while there is no clock.
@@ -238,7 +281,7 @@ GstPadProbeReturn Capture::take_buffer(GstPadProbeInfo *info)
     frames_left_--;
   last_arrival_.store(monotonic_ns(), std::memory_order_relaxed);
   frames_.fetch_add(1, std::memory_order_relaxed);
-  GST_PAD_PROBE_INFO_DATA(info) = stamped(buffer);
+  GST_PAD_PROBE_INFO_DATA(info) = spared(stamped(buffer));
   return GST_PAD_PROBE_OK;
 }
 

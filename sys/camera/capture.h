@@ -45,6 +45,9 @@ struct CaptureSetup {
   // The backend stamps by CLOCK_MONOTONIC, less the base time (PipeWire), not by the clock of the
   // pipeline.
   bool monotonic_stamps = false;
+  // The buffers are the backend's: it has few of them, stops when all are held downstream, and
+  // unmaps them when it stops, whoever holds them (PipeWire).
+  bool lends_buffers = false;
 };
 
 class Capture {
@@ -85,6 +88,7 @@ private:
   void take_caps(GstCaps *caps);
   bool has_wrong_size(GstBuffer *buffer);
   GstBuffer *stamped(GstBuffer *buffer);
+  GstBuffer *spared(GstBuffer *buffer);
 
   CaptureSetup setup_;
   CaptureEvents *events_;
@@ -97,8 +101,11 @@ private:
   CaptureClock clock_;
   GstVideoInfo info_ = {};
   bool is_raw_ = false;
+  bool copyable_ = false;
   unsigned wrong_in_a_row_ = 0;
   int frames_left_ = -1;
+  // Buffers of the device that are held downstream; they may outlive the capture.
+  std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(0);
 
   std::atomic<bool> eos_expected_ = false;
   std::atomic<int64_t> last_arrival_ = 0;

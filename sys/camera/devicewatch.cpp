@@ -22,6 +22,7 @@ using support::Result;
 using support::StructurePtr;
 
 constexpr milliseconds kStopLimit{1000};
+constexpr milliseconds kQuietTime{250};
 constexpr const char *kDeviceClass = "Video/Source";
 
 GstMessage *wake_up()
@@ -183,18 +184,28 @@ void DeviceWatch::run(std::shared_ptr<Shared> shared)
       tell(events, message.get());
     next = events->on_check();
   }
-  if (started)
-    gst_device_monitor_stop(monitor);
-  // Its last reference may be this one; nothing is locked.
+  leave(*shared);
+  if (!started)
+    return;
+  // PipeWire's provider (0.3.65) crashes when it is stopped while news of a node are on their way,
+  // as they are just after a stream on that node has ended.
+  std::this_thread::sleep_for(kQuietTime);
+  gst_device_monitor_stop(monitor);
+}
+
+// From here on the owner is left alone.
+void DeviceWatch::leave(Shared &shared)
+{
   GObjectPtr<GObject> owner;
   {
-    std::lock_guard lock(shared->mutex);
-    owner = std::move(shared->owner);
+    std::lock_guard lock(shared.mutex);
+    owner = std::move(shared.owner);
   }
+  // Its last reference may be this one; nothing is locked.
   owner.reset();
-  std::lock_guard lock(shared->mutex);
-  shared->ended = true;
-  shared->changed.notify_all();
+  std::lock_guard lock(shared.mutex);
+  shared.ended = true;
+  shared.changed.notify_all();
 }
 
 Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *owner,

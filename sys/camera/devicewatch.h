@@ -55,13 +55,14 @@ public:
   void resume();
   // Any thread: calls on_check() soon.
   void wake();
-  // Not from an event. Takes at most a second; a thread that foreign code holds then ends when that
-  // returns.
+  // Not from an event. Takes at most a second. The thread ends a moment later, or when foreign code
+  // that holds it returns.
   void stop();
 
 private:
   struct Shared;
   static void run(std::shared_ptr<Shared> shared);
+  static void leave(Shared &shared);
 
   std::shared_ptr<Shared> shared_;
 };

@@ -166,8 +166,8 @@ GstCaps *surface_sink_get_caps(GstBaseSink *base, GstCaps *filter)
     std::lock_guard lock(state.control);
     windowed = state.window != nullptr;
   }
-  GstCaps *caps = gst_caps_from_string(GST_VIDEO_CAPS_MAKE("{ BGRx, I420, NV12, YUY2 }")
-                                       ";" GST_VIDEO_CAPS_MAKE(GST_VIDEO_FORMATS_ALL));
+  GstCaps *caps = gst_caps_from_string(GST_VIDEO_CAPS_MAKE(
+      "{ BGRx, I420, NV12, YUY2 }") ";" GST_VIDEO_CAPS_MAKE(GST_VIDEO_FORMATS_ALL));
   if (!windowed)
     gst_caps_append(caps, gst_pad_get_pad_template_caps(GST_BASE_SINK_PAD(base)));
   if (filter != nullptr) {

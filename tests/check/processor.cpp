@@ -403,13 +403,10 @@ GST_START_TEST(inline_needs_one_link_pad)
   continuous.set("execution", GST_SL_EXECUTION_CONTINUOUS);
   fail_unless(is_refused(continuous));
 
-  // And a processor that is inline gets no second one.
+  // Pads on request are several, also while there is just one.
   Rig one(Kind::Join, {});
   one.add_feeder();
-  one.set("scheduling", GST_SL_SCHEDULING_INLINE);
-  fail_unless(!one.message(GST_MESSAGE_WARNING, 0));
-  fail_unless(gst_element_request_pad_simple(one.element(), "sink_%u") == nullptr);
-  fail_unless(one.message(GST_MESSAGE_WARNING));
+  fail_unless(is_refused(one));
 }
 GST_END_TEST;
 
@@ -583,6 +580,25 @@ GST_START_TEST(step_answers_what_to_do_next)
 }
 GST_END_TEST;
 
+// A pad that no processor has gives nothing, and does not break.
+GST_START_TEST(link_pad_without_a_processor)
+{
+  const auto pad = streamlib::support::sink_object(
+      GST_SL_LINK_PAD(g_object_new(GST_TYPE_SL_LINK_PAD, "direction", GST_PAD_SINK, nullptr)));
+  fail_unless(gst_sl_link_pad_peek_buffer(pad.get()) == nullptr);
+  fail_unless(gst_sl_link_pad_pop_buffer(pad.get()) == nullptr);
+  fail_unless(!gst_sl_link_pad_is_eos(pad.get()));
+  fail_unless(gst_sl_link_pad_get_caps(pad.get()) == nullptr);
+  GstSegment segment;
+  gst_sl_link_pad_get_segment(pad.get(), &segment);
+  fail_unless_equals_int(segment.format, GST_FORMAT_UNDEFINED);
+  const auto buffer = adopt_mini(make_buffer(GST_SECOND));
+  fail_if(GST_CLOCK_TIME_IS_VALID(gst_sl_link_pad_get_running_time(pad.get(), buffer.get())));
+  const StructurePtr stats(gst_sl_link_pad_get_stats(pad.get()));
+  fail_unless(stats != nullptr);
+}
+GST_END_TEST;
+
 static Suite *processor_suite()
 {
   Suite *suite = suite_create("processor");
@@ -605,6 +621,7 @@ static Suite *processor_suite()
   tcase_add_test(tc, wake_makes_a_step_and_stopping_is_seen);
   tcase_add_test(tc, priority_is_normal);
   tcase_add_test(tc, step_answers_what_to_do_next);
+  tcase_add_test(tc, link_pad_without_a_processor);
   return suite;
 }
 

@@ -215,6 +215,23 @@ GST_START_TEST(source_reports_what_downstream_answers)
 }
 GST_END_TEST;
 
+// The same of a manual one, whose pushes no step follows: said once, with the end of its stream.
+GST_START_TEST(manual_source_reports_what_downstream_answers)
+{
+  for (const GstFlowReturn answer : {GST_FLOW_ERROR, GST_FLOW_EOS}) {
+    Rig rig(Kind::Source, {});
+    rig.add_recorder().on_buffer = [=](GstBuffer *) { return answer; };
+    gst_sl_processor_set_execution(rig.processor(), GST_SL_EXECUTION_MANUAL);
+    rig.play();
+    for (int i = 0; i < 3; i++)
+      fail_unless(gst_sl_processor_push(rig.processor(), nullptr, make_buffer(0)) != GST_FLOW_OK);
+    fail_unless_equals_int(rig.out().count(GST_EVENT_EOS), 1);
+    fail_unless(bool(rig.message(GST_MESSAGE_ERROR, 0)) == (answer == GST_FLOW_ERROR));
+    fail_unless(!rig.message(GST_MESSAGE_ERROR, 20));
+  }
+}
+GST_END_TEST;
+
 // --- Sources ---
 
 GST_START_TEST(source_opens_and_ends_its_stream)
@@ -452,6 +469,7 @@ static Suite *processor_errors_suite()
   tcase_add_test(errors, reported_error_is_the_only_one);
   tcase_add_test(errors, flow_of_downstream_travels_back);
   tcase_add_test(errors, source_reports_what_downstream_answers);
+  tcase_add_test(errors, manual_source_reports_what_downstream_answers);
   TCase *ends = tcase_create("ends");
   suite_add_tcase(suite, ends);
   tcase_add_test(ends, source_opens_and_ends_its_stream);

@@ -703,6 +703,28 @@ GST_START_TEST(three_busy_pads)
 }
 GST_END_TEST;
 
+// One pad is the least of several: the output is the processor's own stream as ever, and no step is
+// given a buffer.
+GST_START_TEST(one_pad_is_several)
+{
+  Joined joined(1);
+  joined.rig.play();
+  joined.in(0).open(10 * GST_SECOND);
+  joined.in(0).push(11 * GST_SECOND, 1);
+  fail_unless(joined.has_steps(1));
+  fail_unless(is_of(joined.steps()[0], 0, 1));
+  const StructurePtr stats = joined.rig.stats();
+  fail_unless(gst_structure_has_field_typed(stats.get(), "sink_0", GST_TYPE_STRUCTURE));
+  joined.in(0).eos();
+  fail_unless(eventually([&] { return joined.out().has_eos(); }));
+  const auto seen = joined.out().seen();
+  const GstSegment *segment;
+  gst_event_parse_segment(GST_EVENT_CAST(seen[2].object.get()), &segment);
+  fail_unless_equals_uint64(segment->start, 0);
+  fail_unless_equals_uint64(GST_BUFFER_PTS(seen[3].buffer()), GST_SECOND);
+}
+GST_END_TEST;
+
 static Suite *processor_join_suite()
 {
   Suite *suite = suite_create("processor with several link pads");
@@ -729,6 +751,7 @@ static Suite *processor_join_suite()
   tcase_add_test(tc, refusal_of_downstream_reaches_every_pad);
   tcase_add_test(tc, step_that_takes_nothing_does_not_spin);
   tcase_add_test(tc, joining_sink_posts_one_eos);
+  tcase_add_test(tc, one_pad_is_several);
   tcase_add_test(tc, three_busy_pads);
   return suite;
 }

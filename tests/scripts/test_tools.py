@@ -100,7 +100,7 @@ class PluginFolder(Scratch):
     def make(self, names):
         (self.folder / "list").write_text("# a comment\n" + "".join(f"{n} some-package\n" for n in names))
         done = run("/usr/bin/python3", ROOT / "tests/plugin-folder.py", self.folder / "list",
-                   self.folder / "from", self.folder / "to")
+                   self.folder / "to", self.folder / "from", self.folder / "second")
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout, sorted(os.listdir(self.folder / "to"))
 
@@ -110,6 +110,15 @@ class PluginFolder(Scratch):
             (self.folder / "from" / f"libgst{name}.so").touch()
         self.assertEqual(self.make(["one", "two"]), ("", ["libgstone.so", "libgsttwo.so"]))
         self.assertEqual(self.make(["two", "three"]), ("", ["libgstthree.so", "libgsttwo.so"]))
+
+    def test_first_folder_wins(self):
+        for folder, name in (("from", "one"), ("second", "one"), ("second", "two")):
+            (self.folder / folder).mkdir(exist_ok=True)
+            (self.folder / folder / f"libgst{name}.so").touch()
+        self.assertEqual(self.make(["one", "two"]), ("", ["libgstone.so", "libgsttwo.so"]))
+        for folder, name in (("from", "one"), ("second", "two")):
+            plugin = f"libgst{name}.so"
+            self.assertEqual((self.folder / "to" / plugin).readlink(), self.folder / folder / plugin)
 
     def test_names_what_is_missing(self):
         (self.folder / "from").mkdir()

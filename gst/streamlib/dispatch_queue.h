@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The core of a dispatcher: closures on their way to a GMainContext.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gio/gio.h>
+#include <gst/gst.h>
+
+#include "gst/support/mpsc_list.h"
+#include "gst/support/parker.h"
+
+namespace streamlib {
+
+// What a closure is called in messages, cut to what fits.
+struct DispatchLabel {
+  static constexpr size_t kSize = 32;
+
+  explicit DispatchLabel(const char *text = nullptr);
+  std::array<char, kSize> text = {};
+};
+
+// One closure, shared by the queue and the caller that waits for it.
+class DispatchCall {
+public:
+  using Function = GVariant *(*)(gpointer data);
+
+  DispatchCall(const char *label, Function function, gpointer data, GDestroyNotify notify)
+      : label(label), function_(function), data_(data), notify_(notify)
+  {}
+  DispatchCall(const DispatchCall &) = delete;
+  DispatchCall &operator=(const DispatchCall &) = delete;
+
+  DispatchCall *ref()
+  {
+    references_.fetch_add(1, std::memory_order_relaxed);
+    return this;
+  }
+  void unref()
+  {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
+  }
+
+  // The runtime thread: runs the closure, and ends its data there too. Not when it was given up.
+  void run();
+  // The caller: false when it runs or has run.
+  bool give_up();
+  bool is_done() const { return state_.load() == kDone; }
+  bool is_running() const { return state_.load() == kRunning; }
+
+  // For the list of the queue.
+  DispatchCall *next = nullptr;
+  const DispatchLabel label;
+  // What else ends the caller's wait.
+  std::atomic<bool> cancelled = false;
+  std::atomic<bool> waited_for = false;
+  support::Parker parker;
+  // After it is done; the caller takes it.
+  GVariant *result = nullptr;
+
+private:
+  ~DispatchCall();
+  void end_data();
+
+  enum : int { kQueued, kRunning, kDone, kGivenUp };
+
+  std::atomic<int> references_ = 1;
+  std::atomic<int> state_ = kQueued;
+  const Function function_;
+  gpointer data_;
+  GDestroyNotify notify_;
+};
+
+struct DispatchFigures {
+  uint64_t queued = 0;
+  uint64_t run = 0;
+  int64_t longest_wait = 0;
+  int64_t longest_run = 0;
+  std::string longest_label;
+};
+
+// The source of the context holds the queue too: it may be in the middle of a closure when the
+// dispatcher goes.
+class DispatchQueue {
+public:
+  static std::shared_ptr<DispatchQueue> create(GMainContext *context);
+  DispatchQueue(const DispatchQueue &) = delete;
+  DispatchQueue &operator=(const DispatchQueue &) = delete;
+  ~DispatchQueue();
+
+  // No closure begins any more, and those that are left are dropped. No caller waits any more.
+  void close();
+
+  GMainContext *context() const { return context_; }
+  // The calling thread is the runtime thread until somebody else serves the context.
+  void bind() { bound_.store(g_thread_self()); }
+  bool is_runtime_thread() const;
+
+  enum class Outcome { Served, NeverRan, Busy, WaitsForCaller, Cancelled };
+
+  // Any thread. Takes over a reference.
+  void post(DispatchCall *call);
+  // Any thread: runs the call on the runtime thread and waits for it. On that thread at once.
+  Outcome invoke(DispatchCall &call, GstClockTime timeout, GCancellable *cancellable);
+
+  DispatchFigures figures() const;
+  // What runs now; empty when nothing of ours does.
+  std::string running_label() const;
+
+  // Around a wait of ours for `thread`: when it is the runtime thread that waits, calls of `thread`
+  // are answered at once. On other threads it does nothing. `queue` may be null.
+  class WaitScope {
+  public:
+    WaitScope(DispatchQueue *queue, GThread *thread);
+    WaitScope(const WaitScope &) = delete;
+    WaitScope &operator=(const WaitScope &) = delete;
+    ~WaitScope();
+
+  private:
+    DispatchQueue *const queue_;
+    GThread *const thread_;
+  };
+
+private:
+  struct Source;
+
+  explicit DispatchQueue(GMainContext *context) : context_(g_main_context_ref(context))
+  {
+    g_mutex_init(&mutex_);
+  }
+
+  struct Waiter {
+    GThread *thread;
+    DispatchCall *call;
+  };
+
+  void run_batch();
+  void run_one(DispatchCall *call);
+  void show_running(const DispatchLabel &label);
+  Outcome wait(DispatchCall &call, GstClockTime timeout);
+  Outcome reason_for_giving_up(const DispatchCall &call) const;
+
+  GMainContext *const context_;
+  GSource *source_ = nullptr;
+  std::atomic<bool> closed_ = false;
+  support::MpscList<DispatchCall> list_;
+  std::atomic<bool> was_served_ = false;
+  std::atomic<GThread *> bound_ = nullptr;
+  std::atomic<uint64_t> queued_ = 0;
+  std::atomic<uint64_t> run_ = 0;
+  std::atomic<int64_t> batch_began_ = 0;
+  std::atomic<int64_t> longest_wait_ = 0;
+  std::atomic<int64_t> longest_run_ = 0;
+  // The label of what runs, as words that a reader may take while they change.
+  std::array<std::atomic<uint64_t>, DispatchLabel::kSize / 8> running_ = {};
+  std::array<std::atomic<uint64_t>, DispatchLabel::kSize / 8> longest_ = {};
+
+  // The runtime thread: taken from the list and still to be run. A closure that runs a main loop of
+  // its own lets the rest run inside.
+  DispatchCall *batch_ = nullptr;
+
+  // Guards what follows. Nothing is called under it.
+  mutable GMutex mutex_;
+  std::vector<GThread *> waited_for_;
+  std::vector<Waiter> waiters_;
+};
+
+}  // namespace streamlib
