@@ -13,11 +13,13 @@ StepTask::StepTask(GstElement *element, std::function<void()> iterate, std::func
     : element_(element), iterate_(std::move(iterate)), wake_(std::move(wake))
 {
   g_rec_mutex_init(&step_lock_);
+  g_mutex_init(&control_);
 }
 
 StepTask::~StepTask()
 {
   g_rec_mutex_clear(&step_lock_);
+  g_mutex_clear(&control_);
 }
 
 void StepTask::iterate_once(gpointer data)
@@ -52,29 +54,36 @@ void StepTask::post_status(GstStreamStatusType type)
 
 bool StepTask::start()
 {
-  task_ = adopt_object(gst_task_new(iterate_once, this, nullptr));
+  GObjectPtr<GstTask> task = adopt_object(gst_task_new(iterate_once, this, nullptr));
   CStr name(gst_object_get_name(GST_OBJECT(element_)));
-  gst_object_set_name(GST_OBJECT(task_.get()), name.get());
-  gst_task_set_lock(task_.get(), &step_lock_);
-  gst_task_set_enter_callback(task_.get(), entered, this, nullptr);
-  gst_task_set_leave_callback(task_.get(), left, this, nullptr);
+  gst_object_set_name(GST_OBJECT(task.get()), name.get());
+  gst_task_set_lock(task.get(), &step_lock_);
+  gst_task_set_enter_callback(task.get(), entered, this, nullptr);
+  gst_task_set_leave_callback(task.get(), left, this, nullptr);
   GObjectPtr<GstTaskPool> pool = adopt_object(gst_sl_task_pool_new());
-  gst_task_set_pool(task_.get(), pool.get());
+  gst_task_set_pool(task.get(), pool.get());
+  task_ = task;
   post_status(GST_STREAM_STATUS_TYPE_CREATE);
+  const ControlLock lock(*this);
+  is_stopping_ = false;
   may_run_.store(true);
-  if (gst_task_start(task_.get()))
+  if (gst_task_start(task.get()))
     return true;
   may_run_.store(false);
+  is_stopping_ = true;
   task_.reset();
   return false;
 }
 
 void StepTask::quiesce()
 {
-  if (!task_)
-    return;
-  may_run_.store(false);
-  gst_task_pause(task_.get());
+  {
+    const ControlLock lock(*this);
+    if (is_stopping_)
+      return;
+    may_run_.store(false);
+    gst_task_pause(task_.get());
+  }
   wake_();
   g_rec_mutex_lock(&step_lock_);
   g_rec_mutex_unlock(&step_lock_);
@@ -82,7 +91,8 @@ void StepTask::quiesce()
 
 void StepTask::resume()
 {
-  if (!task_ || gst_task_get_state(task_.get()) == GST_TASK_STOPPED)
+  const ControlLock lock(*this);
+  if (is_stopping_)
     return;
   may_run_.store(true);
   gst_task_start(task_.get());
@@ -90,10 +100,14 @@ void StepTask::resume()
 
 void StepTask::request_stop()
 {
-  if (!task_)
-    return;
-  may_run_.store(false);
-  gst_task_stop(task_.get());
+  {
+    const ControlLock lock(*this);
+    if (is_stopping_)
+      return;
+    is_stopping_ = true;
+    may_run_.store(false);
+    gst_task_stop(task_.get());
+  }
   wake_();
 }
 

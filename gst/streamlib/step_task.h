@@ -14,8 +14,9 @@ namespace streamlib {
 // A GstTask that belongs to an element instead of a pad: a pad's task would hold the stream lock
 // that the pad's chain function needs.
 //
-// All methods but is_own_thread() belong to the thread that changes the element's state or sends a
-// flush; GStreamer lets one of these through at a time.
+// start(), request_stop() and finish() belong to the thread that changes the element's state. A
+// flush may come at the same time from another thread: quiesce() and resume() do nothing before
+// start() and after request_stop().
 class StepTask {
 public:
   // `iterate` runs in the task's thread, again and again; it returns soon after may_run() turned
@@ -42,6 +43,17 @@ public:
   GThread *thread() const { return thread_.load(); }
 
 private:
+  class ControlLock {
+  public:
+    explicit ControlLock(StepTask &task) : mutex_(&task.control_) { g_mutex_lock(mutex_); }
+    ControlLock(const ControlLock &) = delete;
+    ControlLock &operator=(const ControlLock &) = delete;
+    ~ControlLock() { g_mutex_unlock(mutex_); }
+
+  private:
+    GMutex *const mutex_;
+  };
+
   static void iterate_once(gpointer data);
   static void entered(GstTask *task, GThread *thread, gpointer data);
   static void left(GstTask *task, GThread *thread, gpointer data);
@@ -52,6 +64,10 @@ private:
   const std::function<void()> wake_;
   // Held by the task while it iterates. Nobody else takes it while holding another lock.
   GRecMutex step_lock_;
+  // Taken alone, and before the task's own locks: a flush that ends must not start what a state
+  // change has just stopped.
+  GMutex control_;
+  bool is_stopping_ = true;
   support::GObjectPtr<GstTask> task_;
   std::atomic<GThread *> thread_ = nullptr;
   std::atomic<bool> may_run_ = false;
