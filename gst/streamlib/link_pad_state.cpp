@@ -256,7 +256,8 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
   if (processor.is_inline())
     return processor.handle_event(*this, owned.release()) ? GST_FLOW_OK : GST_FLOW_ERROR;
 
-  // A sticky event waits for better times, and downstream that wants no more data still takes events.
+  // A sticky event waits for better times, and downstream that wants no more data still takes
+  // events.
   const GstFlowReturn flow = inlet().flow();
   const bool is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
   const bool waits = flow == GST_FLOW_EOS || (GST_EVENT_IS_STICKY(event) && !is_eos);
