@@ -67,6 +67,9 @@ LinkCounters Link::counters() const
 
 void Link::open()
 {
+  // A flush may come from another thread while the element goes up.
+  while (consuming_.exchange(true, std::memory_order_seq_cst))
+    std::this_thread::yield();
   discard_data();
   discard_lane(false);
   rings_.clear();
@@ -91,7 +94,18 @@ void Link::open()
   taken_sticky_.clear();
   ended_.store(false);
   end_index_.store(UINT64_MAX);
+  is_closed_ = false;
   flow_.store(GST_FLOW_OK);
+  consuming_.store(false, std::memory_order_release);
+}
+
+void Link::close()
+{
+  while (consuming_.exchange(true, std::memory_order_seq_cst))
+    std::this_thread::yield();
+  is_closed_ = true;
+  consuming_.store(false, std::memory_order_release);
+  set_flushing();
 }
 
 void Link::set_flushing()
@@ -115,7 +129,8 @@ void Link::flush()
   flushes_++;
   ended_.store(false);
   end_index_.store(UINT64_MAX);
-  flow_.store(GST_FLOW_OK);
+  if (!is_closed_)
+    flow_.store(GST_FLOW_OK);
   consuming_.store(false, std::memory_order_release);
 }
 

@@ -128,7 +128,7 @@ void LinkPadState::activate(bool active)
 {
   if (!active) {
     // Not the inlet: after a take-over that one is another pad's.
-    link().set_flushing();
+    link().close();
     return;
   }
   undecided_.store(true);
