@@ -165,6 +165,7 @@ static void setup(void)
 static void teardown(void)
 {
   fakecamera::unplug_all();
+  fakecamera::wait_until_unwatched();
 }
 
 // ---- Which one
