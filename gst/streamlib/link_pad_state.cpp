@@ -253,8 +253,12 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
                                  owned.release())
                ? GST_FLOW_OK
                : GST_FLOW_ERROR;
-  if (processor.is_inline())
-    return processor.handle_event(*this, owned.release()) ? GST_FLOW_OK : GST_FLOW_ERROR;
+  if (processor.is_inline()) {
+    const bool is_caps = GST_EVENT_TYPE(event) == GST_EVENT_CAPS;
+    if (processor.handle_event(*this, owned.release()))
+      return GST_FLOW_OK;
+    return is_caps ? GST_FLOW_NOT_NEGOTIATED : GST_FLOW_ERROR;
+  }
 
   // A sticky event waits for better times, and downstream that wants no more data still takes
   // events.

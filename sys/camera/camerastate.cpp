@@ -245,7 +245,9 @@ Result<CaptureSetup> CameraState::plan_test()
                    "gst-plugins-base.",
                    "videotestsrc"};
   g_object_set(setup.source.get(), "is-live", TRUE, nullptr);
-  gst_util_set_object_arg(G_OBJECT(setup.source.get()), "pattern", "ball");
+  gst_util_set_object_arg(G_OBJECT(setup.source.get()), "pattern", "smpte");
+  // Moves, so that one sees that it is live.
+  g_object_set(setup.source.get(), "horizontal-speed", 2, nullptr);
   const auto mode = nearest_mode(modes_of(any.get(), downstream.get()), wish);
   // What costs least to make first, for a downstream that takes all.
   const auto system = adopt_mini(

@@ -40,6 +40,19 @@ GstFlowReturn call_process(GstSlProcessor *self, GstSlLinkPad *pad, GstBuffer *i
   return GST_FLOW_OK;
 }
 
+GstFlowReturn call_process_list(GstSlProcessor *self, GstSlLinkPad *pad, GstBufferList *list)
+{
+  const auto &hook = test_processor(self)->hooks->process_list;
+  return hook ? hook(pad, list)
+              : GST_SL_PROCESSOR_CLASS(parent_class)->process_list(self, pad, list);
+}
+
+gboolean call_set_caps(GstSlProcessor *self, GstSlLinkPad *pad, GstCaps *caps)
+{
+  const auto &hook = test_processor(self)->hooks->set_caps;
+  return !hook || hook(pad, caps);
+}
+
 gboolean call_start(GstSlProcessor *self, GError **error)
 {
   const auto &hook = test_processor(self)->hooks->start;
@@ -84,13 +97,16 @@ void class_init(gpointer klass, gpointer data)
   processor_class->setup = call_setup;
   processor_class->teardown = call_teardown;
   processor_class->process = call_process;
+  processor_class->process_list = call_process_list;
   processor_class->start = call_start;
   processor_class->stop = call_stop;
   processor_class->sink_event = call_sink_event;
 
   GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
   const auto kind = static_cast<Kind>(GPOINTER_TO_INT(data));
-  if (kind == Kind::Filter || kind == Kind::Sink)
+  if (kind == Kind::Caps)
+    processor_class->set_caps = call_set_caps;
+  if (kind == Kind::Filter || kind == Kind::Sink || kind == Kind::Caps)
     add_template(element_class, "sink", GST_PAD_SINK, GST_PAD_ALWAYS);
   if (kind == Kind::Join || kind == Kind::JoinSink)
     add_template(element_class, "sink_%u", GST_PAD_SINK, GST_PAD_REQUEST);
@@ -101,8 +117,8 @@ void class_init(gpointer klass, gpointer data)
 
 GType type_of(Kind kind)
 {
-  static const char *const names[] = {"TestFilter", "TestSource", "TestSink", "TestJoin",
-                                      "TestJoinSink"};
+  static const char *const names[] = {"TestFilter", "TestSource",   "TestSink",
+                                      "TestJoin",   "TestJoinSink", "TestCaps"};
   const auto index = static_cast<int>(kind);
   if (const GType known = g_type_from_name(names[index]))
     return known;
@@ -241,8 +257,11 @@ guint64 Feeder::stat(const char *field) const
 // --- Recorder ---
 
 Recorder::Recorder(GstSlProcessor *processor, const char *src)
-    : pad_(streamlib::support::sink_object(gst_pad_new("recorder", GST_PAD_SINK)))
 {
+  const auto any = adopt_mini(gst_caps_new_any());
+  const auto templ = streamlib::support::sink_object(
+      gst_pad_template_new("recorder", GST_PAD_SINK, GST_PAD_ALWAYS, any.get()));
+  pad_ = streamlib::support::sink_object(gst_pad_new_from_template(templ.get(), nullptr));
   gst_pad_set_element_private(pad_.get(), this);
   gst_pad_set_chain_function(pad_.get(), take_buffer);
   gst_pad_set_event_function(pad_.get(), take_event);

@@ -39,13 +39,16 @@ struct Hooks {
   std::function<GstFlowReturn(GstSlLinkPad *, GstBuffer *, GstBuffer **)> process;
   std::function<bool(GError **)> start;
   std::function<void()> stop;
+  std::function<GstFlowReturn(GstSlLinkPad *, GstBufferList *)> process_list;
+  // Of the kind Caps only.
+  std::function<bool(GstSlLinkPad *, GstCaps *)> set_caps;
   // True: the event was taken (transfer full).
   std::function<bool(GstSlLinkPad *, GstEvent *)> sink_event;
 };
 
-// Pads: Filter one of each, Source and Sink the one that they need, Join and JoinSink link pads on
-// request, and Join a source pad.
-enum class Kind { Filter, Source, Sink, Join, JoinSink };
+// Pads: Filter and Caps one of each, Source and Sink the one that they need, Join and JoinSink link
+// pads on request, and Join a source pad. Caps is told of caps.
+enum class Kind { Filter, Source, Sink, Join, JoinSink, Caps };
 
 GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *name = "processor");
 

@@ -37,6 +37,15 @@ def wait_until(condition, limit_s=5, every_s=0.02):
         time.sleep(every_s)
 
 
+def threads(name):
+    """How many threads of this name the process has."""
+    names = []
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            names.append((task / "comm").read_text().strip())
+    return names.count(name)
+
+
 class Program:
     """A program that runs until its scope ends."""
 

@@ -69,6 +69,11 @@ class WithPipeWire(unittest.TestCase):
         self.session = stage.PipeWireSession().__enter__()
         self.addCleanup(self.session.__exit__, None, None, None)
 
+    def tearDown(self):
+        # The watch of an element ends a moment after it, and leaves nothing behind.
+        self.doCleanups()
+        stage.wait_until(lambda: stage.threads("slcamera") == 0, 2)
+
     def plug(self, node, description, *options):
         camera = stage.Camera(node, description, *(options or FILM_OPTIONS))
         self.addCleanup(camera.stop)

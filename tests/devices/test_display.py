@@ -80,6 +80,9 @@ def window_id(display, title):
 class Common:
     """What holds on each display server."""
 
+    def tearDown(self):
+        self.assertEqual(stage.threads("sldisplay"), 0)
+
     def expect(self, points, screen=None):
         """Waits until the screen has these colours at these places."""
         def seen():
