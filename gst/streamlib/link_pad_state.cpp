@@ -128,7 +128,7 @@ void LinkPadState::activate(bool active)
 {
   if (!active) {
     // Not the inlet: after a take-over that one is another pad's.
-    link().set_flushing();
+    link().close();
     return;
   }
   undecided_.store(true);
@@ -260,7 +260,8 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
     return is_caps ? GST_FLOW_NOT_NEGOTIATED : GST_FLOW_ERROR;
   }
 
-  // A sticky event waits for better times, and downstream that wants no more data still takes events.
+  // A sticky event waits for better times, and downstream that wants no more data still takes
+  // events.
   const GstFlowReturn flow = inlet().flow();
   const bool is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
   const bool waits = flow == GST_FLOW_EOS || (GST_EVENT_IS_STICKY(event) && !is_eos);

@@ -92,7 +92,7 @@ void ProcessorState::begin_stop()
   stopping.store(true);
   g_cancellable_cancel(stop_cancellable_.get());
   for (const auto &link : link_pads())
-    LinkPadState::of(link.get()).link().set_flushing();
+    LinkPadState::of(link.get()).link().close();
   task_.request_stop();
 }
 
@@ -150,7 +150,7 @@ void ProcessorState::pad_added(GstPad *pad)
 void ProcessorState::pad_removed(GstPad *pad)
 {
   if (GST_IS_SL_LINK_PAD(pad)) {
-    LinkPadState::of(GST_SL_LINK_PAD(pad)).link().set_flushing();
+    LinkPadState::of(GST_SL_LINK_PAD(pad)).link().close();
     link_count_--;
   }
   news_cookie_++;

@@ -313,7 +313,8 @@ std::string leaks_of(const std::string &description)
   const streamlib::support::CStr owned(errors);
   fail_unless_equals_int(status, 0);
   std::string alive;
-  for (const char *line = errors; (line = strstr(line, "object-alive, ")) != nullptr; line++)
+  for (const char *line = errors;
+       (line = strstr(line, "object-alive, type-name=(string)Gst")) != nullptr; line++)
     alive += std::string(line, strcspn(line, "\n")) + "\n";
   return alive;
 }
