@@ -37,12 +37,14 @@ void Link::set_depth(unsigned depth)
 
 void Link::set_paused(bool paused)
 {
-  paused_.store(paused, std::memory_order_seq_cst);
+  unsigned before = pauses_.load();
+  while ((before % 2 != 0) != paused && !pauses_.compare_exchange_weak(before, before + 1)) {
+  }
 }
 
 bool Link::is_paused() const
 {
-  return paused_.load(std::memory_order_seq_cst);
+  return pauses_.load() % 2 != 0;
 }
 
 LinkCounters Link::counters() const
@@ -87,6 +89,7 @@ void Link::open()
   expected_index_ = seen_index_ = 0;
   seen_lane_ = lane_.pushed();
   discont_ = was_paused_ = catching_up_ = false;
+  seen_pauses_ = pauses_.load() & ~1U;
   pushed_sticky_.clear();
   taken_sticky_.clear();
   ended_.store(false);
@@ -121,6 +124,7 @@ void Link::flush()
   discont_ = discont_ || dropped_flush_.load() != lost;
   expected_index_ = next_index();
   catching_up_ = was_paused_ = false;
+  seen_pauses_ = pauses_.load() & ~1U;
   forget_segment();
   flushes_++;
   ended_.store(false);

@@ -216,7 +216,9 @@ private:
   std::atomic<uint64_t> max_bytes_ = 0;
   std::atomic<GstClockTime> max_time_ = 0;
   std::atomic<bool> key_unit_drops_ = false;
-  std::atomic<bool> paused_ = false;
+  // How often a pause began or ended: odd in a pause. Counted, for a pause that is over before the
+  // consumer looks.
+  std::atomic<unsigned> pauses_ = 0;
   std::atomic<GstFlowReturn> flow_ = GST_FLOW_FLUSHING;
   std::atomic<support::Parker *> parker_ = nullptr;
   std::atomic<const void *> owner_ = nullptr;
@@ -270,6 +272,7 @@ private:
   // The data that downstream answered with EOS.
   std::atomic<uint64_t> unwanted_index_ = 0;
   unsigned flushes_ = 0;
+  unsigned seen_pauses_ = 0;
   bool is_closed_ = true;
   bool was_paused_ = false;
   bool catching_up_ = false;

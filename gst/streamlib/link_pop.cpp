@@ -132,13 +132,15 @@ LinkItem Link::peek(Freshness &freshness)
       seen_lane_.store(lane_.popped(), std::memory_order_relaxed);
       return {};
     }
-    if (paused_.load(std::memory_order_relaxed)) {
+    const unsigned pauses = pauses_.load(std::memory_order_relaxed);
+    if (pauses % 2 != 0) {
       note_seen();
       if (!ended_.load(std::memory_order_seq_cst)) {
         was_paused_ = true;
         return {};
       }
-    } else if (was_paused_) {
+    } else if (pauses != seen_pauses_) {
+      seen_pauses_ = pauses;
       was_paused_ = false;
       catching_up_ = true;
     }

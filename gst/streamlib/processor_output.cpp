@@ -25,9 +25,9 @@ namespace {
 
 // What several streams are joined into has an id of its own; that of a source follows from its URI,
 // if it has one.
-CStr make_stream_id(GstElement *element, GstPad *pad)
+CStr make_stream_id(GstElement *element, GstPad *pad, bool is_joined)
 {
-  if (element->numsinkpads > 1)
+  if (is_joined)
     return CStr(g_strdup_printf("joined-%08x%08x/%s", g_random_int(), g_random_int(),
                                 GST_OBJECT_NAME(pad)));
   return CStr(gst_pad_create_stream_id(pad, element,
@@ -43,7 +43,7 @@ void ProcessorState::open_own_stream(OutPad &out)
   GstPad *pad = out.pad.get();
   MiniPtr<GstEvent> start = adopt_mini(gst_pad_get_sticky_event(pad, GST_EVENT_STREAM_START, 0));
   if (!start) {
-    const CStr id = make_stream_id(element(), pad);
+    const CStr id = make_stream_id(element(), pad, joins_ || link_count() > 1);
     start = adopt_mini(gst_event_new_stream_start(id.get()));
     gst_event_set_group_id(start.get(), gst_util_group_id_next());
     gst_pad_push_event(pad, start.release());

@@ -295,8 +295,10 @@ static void provider_init(Provider *) {}
 
 void init()
 {
-  gst_device_provider_register(nullptr, "fakecameraprovider", GST_RANK_PRIMARY,
-                               provider_get_type());
+  // A second registration would make a second provider, without the cameras of the first.
+  static const bool once = gst_device_provider_register(nullptr, "fakecameraprovider",
+                                                        GST_RANK_PRIMARY, provider_get_type());
+  (void)once;
 }
 
 void plug(const Camera &camera)
@@ -332,6 +334,19 @@ void unplug_all()
   }
   for (const std::string &path : paths)
     unplug(path);
+}
+
+void wait_until_unwatched()
+{
+  for (int i = 0; i < 400; i++) {
+    {
+      std::lock_guard lock(world().mutex);
+      if (world().provider == nullptr)
+        return;
+    }
+    g_usleep(5000);
+  }
+  g_error("a device monitor is still running two seconds after its element");
 }
 
 void set_fault(const std::string &path, Fault fault)

@@ -43,6 +43,8 @@ void init();
 void plug(const Camera &camera);
 void unplug(const std::string &path);
 void unplug_all();
+// Returns when no monitor runs any more, which must be soon.
+void wait_until_unwatched();
 // What the cameras with this path do from now on, also those that are open.
 void set_fault(const std::string &path, Fault fault);
 

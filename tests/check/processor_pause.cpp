@@ -128,6 +128,32 @@ GST_START_TEST(latest_keeps_the_newest)
 }
 GST_END_TEST;
 
+// A pause that is over before the processor looks is a pause nevertheless.
+GST_START_TEST(short_pause_counts)
+{
+  Gate gate;
+  Rig rig(Kind::Filter, {});
+  rig.add_recorder().on_buffer = [&](GstBuffer *) {
+    gate.wait();
+    return GST_FLOW_OK;
+  };
+  Feeder &in = rig.add_feeder();
+  g_object_set(in.sink(), "policy", GST_SL_LINK_POLICY_LATEST, "depth", 8, nullptr);
+  rig.play();
+  in.open();
+  in.push(0, 100);
+  fail_unless(eventually([&] { return gate.has_visitor(); }));
+  rig.set("paused", TRUE);
+  for (guint64 i = 0; i < 8; i++)
+    in.push((3600 + i) * GST_SECOND, i);
+  rig.set("paused", FALSE);
+  gate.open();
+  fail_unless(eventually([&] { return in.stat("level") == 0; }));
+  fail_unless(eventually([&] { return rig.out().buffers() == 2; }));
+  fail_unless(rig.out().numbers() == std::vector<guint64>({100, 7}));
+}
+GST_END_TEST;
+
 // Audio of 10 ms a buffer, paused for 300 ms: when the pause ends, what is over is dropped and what
 // is not due yet is kept. Nothing of the pause stands in the link afterwards.
 GST_START_TEST(in_order_drops_by_age)
@@ -396,6 +422,7 @@ static Suite *processor_pause_suite()
   tcase_add_test(tc, lossless_holds_back_and_makes_the_pusher_wait);
   tcase_add_test(tc, order_is_kept);
   tcase_add_test(tc, latest_keeps_the_newest);
+  tcase_add_test(tc, short_pause_counts);
   tcase_add_test(tc, in_order_drops_by_age);
   tcase_add_test(tc, eos_ends_a_pause);
   tcase_add_test(tc, preroll_ends_by_a_gap);
