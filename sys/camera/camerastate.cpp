@@ -28,7 +28,7 @@ using support::StructurePtr;
 constexpr const char *kTestDevice = "test";
 constexpr milliseconds kEnumerationLimit{1500};
 // The news of a removal may come this long after the error that it causes.
-constexpr milliseconds kDoubtLimit{300};
+constexpr milliseconds kDoubtLimit{500};
 // The application is changing the state: soon again.
 constexpr milliseconds kStateRetry{10};
 // A device that is back may need a moment until it opens.

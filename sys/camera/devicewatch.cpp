@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sys/camera/devicewatch.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -23,6 +24,7 @@ using support::StructurePtr;
 
 constexpr milliseconds kStopLimit{1000};
 constexpr milliseconds kQuietTime{250};
+constexpr milliseconds kLookAgain{200};
 constexpr const char *kDeviceClass = "Video/Source";
 
 GstMessage *wake_up()
@@ -131,24 +133,23 @@ GstClockTime until(steady_clock::time_point time)
   return rest > 0 ? static_cast<GstClockTime>(rest) : 0;
 }
 
-void tell(WatchEvents *events, GstMessage *message)
+bool holds(const std::vector<Device> &devices, const Device &wanted)
 {
-  GstDevice *raw = nullptr;
-  switch (GST_MESSAGE_TYPE(message)) {
-    case GST_MESSAGE_DEVICE_ADDED: {
-      gst_message_parse_device_added(message, &raw);
-      const auto device = adopt_object(raw);
-      events->on_added({device, info_of(raw)});
-      break;
-    }
-    case GST_MESSAGE_DEVICE_REMOVED: {
-      gst_message_parse_device_removed(message, &raw);
-      const auto device = adopt_object(raw);
-      events->on_removed(info_of(raw));
-      break;
-    }
-    default:
-      break;
+  return std::any_of(devices.begin(), devices.end(),
+                     [&wanted](const Device &device) { return device.device == wanted.device; });
+}
+
+// What has come and gone since `known` was true.
+void tell_changes(WatchEvents *events, GstDeviceMonitor *monitor, std::vector<Device> *known)
+{
+  const std::vector<Device> before = std::exchange(*known, devices_of(monitor));
+  for (const Device &device : before) {
+    if (!holds(*known, device))
+      events->on_removed(device.info);
+  }
+  for (const Device &device : *known) {
+    if (!holds(before, device))
+      events->on_added(device);
   }
 }
 
@@ -159,29 +160,31 @@ void DeviceWatch::run(std::shared_ptr<Shared> shared)
   pthread_setname_np(pthread_self(), "slcamera");
   GstDeviceMonitor *monitor = shared->monitor.get();
   const bool started = gst_device_monitor_start(monitor);
-  std::vector<Device> devices;
+  std::vector<Device> known;
   if (started)
-    devices = devices_of(monitor);
+    known = devices_of(monitor);
   WatchEvents *events;
   {
     std::unique_lock lock(shared->mutex);
-    shared->devices = std::move(devices);
+    shared->devices = known;
     shared->listed = true;
     shared->changed.notify_all();
+    // Ends with stop() at the latest, which an owner never leaves out.
     shared->changed.wait(lock, [&shared] { return shared->resumed || shared->quit; });
     events = shared->events;
   }
-  // The wait above ends with stop() at the latest, which an owner never leaves out. A monitor
-  // without a provider has a bus that takes nothing: there is nothing to watch then.
+  // A monitor without a provider has a bus that takes nothing: there is nothing to watch then.
   steady_clock::time_point next = steady_clock::now();
   while (started && !shared->wants_quit()) {
     const auto types = static_cast<GstMessageType>(
         GST_MESSAGE_DEVICE_ADDED | GST_MESSAGE_DEVICE_REMOVED | GST_MESSAGE_APPLICATION);
-    auto message = adopt_mini(gst_bus_timed_pop_filtered(shared->bus.get(), until(next), types));
+    // Of all monitors of a process only the one that was started last gets messages (GStreamer
+    // 1.22), but each has the list.
+    const auto look = std::min(next, steady_clock::now() + kLookAgain);
+    adopt_mini(gst_bus_timed_pop_filtered(shared->bus.get(), until(look), types));
     if (shared->wants_quit())
       break;
-    if (message)
-      tell(events, message.get());
+    tell_changes(events, monitor, &known);
     next = events->on_check();
   }
   leave(*shared);

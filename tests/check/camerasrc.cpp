@@ -393,6 +393,40 @@ GST_START_TEST(test_unplugged)
 }
 GST_END_TEST
 
+// The watch of the element before is still ending.
+GST_START_TEST(test_unplugged_after_a_restart)
+{
+  for (int i = 0; i < 3; i++) {
+    Run run("device=red width=64");
+    run.play();
+    run.pull();
+  }
+  Run run("device=red width=64");
+  run.play();
+  run.pull();
+  // By now it has ended.
+  g_usleep(400 * 1000);
+  fakecamera::unplug("fake-red");
+  run.expect_error(GST_RESOURCE_ERROR_NOT_FOUND, {"Red Camera", "is gone"});
+}
+GST_END_TEST
+
+// Each element hears of its own camera, whoever else looks for cameras.
+GST_START_TEST(test_unplugged_beside_another)
+{
+  Run red("device=red width=64");
+  Run blue("device=blue width=64");
+  red.play();
+  red.pull();
+  blue.play();
+  blue.pull();
+  fakecamera::unplug("fake-red");
+  red.expect_error(GST_RESOURCE_ERROR_NOT_FOUND, {"Red Camera", "is gone"});
+  blue.expect_no_error();
+  blue.pull();
+}
+GST_END_TEST
+
 // The error that a removal causes comes before the news of it.
 GST_START_TEST(test_dies_and_is_unplugged)
 {
@@ -567,6 +601,8 @@ static Suite *camerasrc_suite(void)
   tcase_add_test(faults, test_dies);
   tcase_add_test(faults, test_ends_by_itself);
   tcase_add_test(faults, test_unplugged);
+  tcase_add_test(faults, test_unplugged_after_a_restart);
+  tcase_add_test(faults, test_unplugged_beside_another);
   tcase_add_test(faults, test_dies_and_is_unplugged);
   tcase_add_test(faults, test_comes_back);
   tcase_add_test(faults, test_ends_while_it_waits);

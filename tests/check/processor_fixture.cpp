@@ -115,6 +115,31 @@ void class_init(gpointer klass, gpointer data)
   gst_element_class_set_static_metadata(element_class, "Test", "Generic", "Test", "Test");
 }
 
+bool has_thread_named(const char *name)
+{
+  bool found = false;
+  GDir *dir = g_dir_open("/proc/self/task", 0, nullptr);
+  while (const char *thread = dir != nullptr ? g_dir_read_name(dir) : nullptr) {
+    const CStr path(g_build_filename("/proc/self/task", thread, "comm", nullptr));
+    gchar *text = nullptr;
+    found = found || (g_file_get_contents(path.get(), &text, nullptr, nullptr) &&
+                      g_str_equal(g_strchomp(text), name));
+    g_free(text);
+  }
+  if (dir != nullptr)
+    g_dir_close(dir);
+  return found;
+}
+
+// A runtime whose watchdog just ticks ends a moment after its last processor, in its own thread.
+// Registered after what GStreamer's checks do at the end, this runs before it.
+void wait_for_runtimes_at_exit()
+{
+  static const int registered =
+      std::atexit([] { eventually([] { return !has_thread_named("sl-io"); }); });
+  fail_unless_equals_int(registered, 0);
+}
+
 GType type_of(Kind kind)
 {
   static const char *const names[] = {"TestFilter", "TestSource",   "TestSink",
@@ -159,6 +184,7 @@ bool eventually(const std::function<bool()> &holds, int ms)
 
 GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *name)
 {
+  wait_for_runtimes_at_exit();
   auto *object = g_object_new(type_of(kind), "name", name, nullptr);
   test_processor(object)->hooks = new Hooks(std::move(hooks));
   return streamlib::support::sink_object(GST_SL_PROCESSOR(object));
