@@ -35,21 +35,32 @@ restart_for_tsan() { # ARGUMENT...
 # same for the folder to be used again. One that was made by hand has no note; without options it is
 # taken as it is.
 configure() { # BUILD OPTION...
-  local dir=$1 note="${*:2} ${PKG_CONFIG_PATH-}" log
+  local dir=$1 note="${*:2} ${PKG_CONFIG_PATH-}"
   shift
   if [ ! -e "$dir/build.ninja" ] ||
     { [ $# -gt 0 ] && [ "$(cat "$dir/options" 2>/dev/null)" != "$note" ]; }; then
     rm -rf "$dir"
-    log=$(mktemp)
-    if ! meson setup --wrap-mode=nodownload "$dir" "$root" "$@" >"$log" 2>&1; then
-      cat "$log" >&2
-      rm -rf "$dir" "$log"
-      die "meson could not configure $dir; its message is above"
-    fi
-    sed -n '/WARNING/,$p' "$log"
-    mv "$log" "$dir/setup.log"
+    run_meson "$dir" setup --wrap-mode=nodownload "$dir" "$root" "$@"
     echo "$note" >"$dir/options"
+  elif [ /var/lib/dpkg/status -nt "$dir/build.ninja" ]; then
+    # What was missing may be there now: programs, plugins for tests.
+    run_meson "$dir" setup --reconfigure "$dir" "$root"
   fi
+}
+
+# Says only what went wrong. What a failed first attempt leaves is of no use.
+run_meson() { # BUILD ARGUMENT...
+  local dir=$1 log
+  shift
+  log=$(mktemp)
+  if ! meson "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    [ -e "$dir/build.ninja" ] || rm -rf "$dir"
+    die "meson could not configure $dir; its message is above"
+  fi
+  grep -A 4 WARNING "$log" || true
+  mv "$log" "$dir/setup.log"
 }
 
 # JOBS says how many compilers run at once.
