@@ -59,7 +59,7 @@ GObjectPtr<GstPad> find_pad(ProcessorState &processor, GstPad *pad)
 }
 
 // Whether the work under way may take its time.
-bool may_take_time(ProcessorState &processor, int64_t still_for)
+bool may_take_time(ProcessorState &processor)
 {
   const Activity &activity = processor.activity;
   if (activity.is_urgent() || processor.stopping.load() ||
@@ -169,7 +169,7 @@ void Watchdog::remove(ProcessorState *processor)
   g_mutex_unlock(&mutex_);
 }
 
-bool Watchdog::look_at(Watched &watched, int64_t now, std::vector<Report> *reports)
+void Watchdog::look_at(Watched &watched, int64_t now, std::vector<Report> *reports)
 {
   ProcessorState &processor = *watched.processor;
   const Activity &activity = processor.activity;
@@ -185,15 +185,14 @@ bool Watchdog::look_at(Watched &watched, int64_t now, std::vector<Report> *repor
     watched.entries = entries;
     watched.still_since = now;
     watched.reported = false;
-    return false;
+    return;
   }
   const int64_t still_for = now - watched.still_since;
-  if (watched.reported || still_for < kLimitNs || may_take_time(processor, still_for))
-    return false;
+  if (watched.reported || still_for < kLimitNs || may_take_time(processor))
+    return;
   watched.reported = true;
   reports->push_back({share_object(processor.element()), find_pad(processor, activity.pad()), phase,
                       activity.thread_id(), still_for, false});
-  return true;
 }
 
 void Watchdog::look(std::vector<Report> *reports)

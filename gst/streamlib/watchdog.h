@@ -45,7 +45,7 @@ private:
 
   static gboolean tick(gpointer data);
   void look(std::vector<Report> *reports);
-  bool look_at(Watched &watched, int64_t now, std::vector<Report> *reports);
+  void look_at(Watched &watched, int64_t now, std::vector<Report> *reports);
 
   GObject *const runtime_;
   IoThread &io_;
