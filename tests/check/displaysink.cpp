@@ -238,7 +238,7 @@ GST_START_TEST(test_renegotiation_and_odd_sizes)
     auto caps = adopt_mini(gst_caps_from_string(text));
     g_object_set(filter.get(), "caps", caps.get(), nullptr);
     bool seen = false;
-    for (int i = 0; i < 100 && !seen; i++) {
+    for (int i = 0; i < 500 && !seen; i++) {
       g_usleep(20 * 1000);
       GstSample *raw = nullptr;
       g_object_get(run.display(), "last-sample", &raw, nullptr);

@@ -279,9 +279,9 @@ GST_START_TEST(overdue_push_is_reported)
     return GST_FLOW_OK;
   };
   Feeder &in = rig.add_feeder();
+  const gint64 began = g_get_monotonic_time();
   rig.play();
   in.open();
-  const gint64 began = g_get_monotonic_time();
   in.push(GST_SECOND);
   const bool said = bool(rig.element_message("streamlib-stall", 10000));
   const gint64 took = g_get_monotonic_time() - began;

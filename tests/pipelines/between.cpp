@@ -114,6 +114,12 @@ void Between::note(std::string line)
   lines_.push_back(std::move(line));
 }
 
+bool Between::is_flushing()
+{
+  const streamlib::support::ObjectLock lock(sink());
+  return GST_PAD_IS_FLUSHING(sink());
+}
+
 GstFlowReturn Between::take(GstMiniObject *object)
 {
   auto owned = adopt_mini(object);
@@ -128,10 +134,10 @@ GstFlowReturn Between::take(GstMiniObject *object)
     data_.push_back(owned);
   }
   at_gate_.store(true);
-  while (gate_closed_.load() && !GST_PAD_IS_FLUSHING(sink()))
+  while (gate_closed_.load() && !is_flushing())
     g_usleep(500);
   at_gate_.store(false);
-  return GST_PAD_IS_FLUSHING(sink()) ? GST_FLOW_FLUSHING : answer.load();
+  return is_flushing() ? GST_FLOW_FLUSHING : answer.load();
 }
 
 GstFlowReturn Between::chain(GstPad *pad, GstObject *, GstBuffer *buffer)

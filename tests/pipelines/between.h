@@ -59,6 +59,7 @@ private:
   static gboolean src_event(GstPad *pad, GstObject *parent, GstEvent *event);
   static gboolean src_query(GstPad *pad, GstObject *parent, GstQuery *query);
   static Between *of(GstPad *pad) { return static_cast<Between *>(GST_PAD_ELEMENT_PRIVATE(pad)); }
+  bool is_flushing();
   GstFlowReturn take(GstMiniObject *data);
   void note(std::string line);
 

@@ -49,7 +49,11 @@ GST_START_TEST(test_latest_shows_what_is_in_time)
   const auto sink = pipeline.element("sink");
   const auto link = pipeline.element("link");
   const auto pad = pipeline.pad("sink", "sink");
-  fail_unless(eventually([&] { return GST_PAD_IS_EOS(pad.get()); }, 10), "the video does not end");
+  const auto has_ended = [&] {
+    const streamlib::support::ObjectLock lock(pad.get());
+    return GST_PAD_IS_EOS(pad.get());
+  };
+  fail_unless(eventually(has_ended, 10), "the video does not end");
   const auto query = adopt_mini(gst_query_new_latency());
   fail_unless(gst_element_query(pipeline.get(), query.get()));
   GstClockTime latency;
