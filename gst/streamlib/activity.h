@@ -33,7 +33,7 @@ public:
         : activity_(activity),
           phase_before_(activity.phase_.load(std::memory_order_relaxed)),
           pad_before_(activity.pad_.load(std::memory_order_relaxed)),
-          current_before_(std::exchange(current(), &activity))
+          current_before_(std::exchange(current_, &activity))
     {
       activity.enter(phase, pad);
     }
@@ -42,7 +42,7 @@ public:
     ~Scope()
     {
       activity_.enter(phase_before_, pad_before_);
-      current() = current_before_;
+      current_ = current_before_;
     }
 
   private:
@@ -55,7 +55,7 @@ public:
   // Marks the work of the calling thread, if it is a processor's, as a wait of ours.
   class WaitScope {
   public:
-    WaitScope() : activity_(current())
+    WaitScope() : activity_(current_)
     {
       if (activity_ == nullptr)
         return;
@@ -102,12 +102,9 @@ public:
   void note_thread();
 
 private:
-  static Activity *&current()
-  {
-    // Looked up for each buffer: not by a call of the dynamic linker.
-    static thread_local Activity *activity [[gnu::tls_model("initial-exec")]] = nullptr;
-    return activity;
-  }
+  // Looked up for each buffer: not by a call of the dynamic linker.
+  [[gnu::tls_model("initial-exec")]] static constinit inline thread_local Activity *current_ =
+      nullptr;
 
   void enter(Phase phase, GstPad *pad)
   {

@@ -47,6 +47,7 @@ GType gst_sl_scheduling_get_type(void)
   static const GEnumValue values[] = {
       {GST_SL_SCHEDULING_DEDICATED, "A thread of its own", "dedicated"},
       {GST_SL_SCHEDULING_INLINE, "The pushing thread", "inline"},
+      {GST_SL_SCHEDULING_POOLED, "The shared threads of the executor", "pooled"},
       {0, nullptr, nullptr}};
   return register_enum(&id, "GstSlScheduling", values);
 }

@@ -47,6 +47,8 @@ typedef enum {
 /**
  * GstSlScheduling:
  * @GST_SL_SCHEDULING_DEDICATED: on a thread of the processor's own
+ * @GST_SL_SCHEDULING_POOLED: on the threads of the runtime's #GstSlExecutor, which many processors
+ *   share. For everything that need not be real-time
  * @GST_SL_SCHEDULING_INLINE: in the thread that pushes; for reactive processors with one link pad
  *
  * Which thread runs the steps of a processor.
@@ -56,6 +58,7 @@ typedef enum {
 typedef enum {
   GST_SL_SCHEDULING_DEDICATED,
   GST_SL_SCHEDULING_INLINE,
+  GST_SL_SCHEDULING_POOLED,
 } GstSlScheduling;
 
 /**

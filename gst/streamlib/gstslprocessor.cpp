@@ -32,7 +32,8 @@
  * ## Where
  *
  * #GstSlProcessor:scheduling `dedicated`: in a thread of the processor's own, a #GstTask that
- * STREAM_STATUS messages announce; `inline`: in the thread that pushes.
+ * STREAM_STATUS messages announce; `pooled`: in the threads of the runtime's #GstSlExecutor, which
+ * many processors share; `inline`: in the thread that pushes.
  *
  * ## One link pad
  *
@@ -122,7 +123,7 @@ static GstStateChangeReturn gst_sl_processor_change_state(GstElement *element,
 
   switch (transition) {
     case GST_STATE_CHANGE_NULL_TO_READY:
-      state.runtime = adopt_object(gst_sl_runtime_for_element(element));
+      state.set_runtime(adopt_object(gst_sl_runtime_for_element(element)));
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       if (!state.setup())
@@ -161,7 +162,7 @@ static GstStateChangeReturn gst_sl_processor_change_state(GstElement *element,
       state.set_playing(false);
       break;
     case GST_STATE_CHANGE_READY_TO_NULL:
-      state.runtime.reset();
+      state.set_runtime(nullptr);
       break;
     default:
       break;

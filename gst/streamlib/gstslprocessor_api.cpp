@@ -192,7 +192,7 @@ gboolean gst_sl_processor_is_stopping(GstSlProcessor *self)
 GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self)
 {
   g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), nullptr);
-  return ProcessorState::of(self).runtime.get();
+  return ProcessorState::of(self).runtime();
 }
 
 /**
@@ -219,8 +219,9 @@ gboolean gst_sl_processor_invoke(GstSlProcessor *self, const gchar *label, GstSl
 {
   g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && func != nullptr, FALSE);
   ProcessorState &state = ProcessorState::of(self);
-  g_return_val_if_fail(state.runtime.get() != nullptr, FALSE);
-  return gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(state.runtime.get()), label, func,
+  g_return_val_if_fail(state.runtime() != nullptr, FALSE);
+  const streamlib::StepJob::WaitScope lends_thread;
+  return gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(state.runtime()), label, func,
                                   user_data, notify, GST_SL_DISPATCHER_DEFAULT_TIMEOUT,
                                   state.stop_cancellable(), result, error);
 }

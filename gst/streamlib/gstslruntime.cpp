@@ -33,6 +33,7 @@
 #include <memory>
 
 #include "gst/streamlib/gstsldispatcher_private.h"
+#include "gst/streamlib/gstslexecutor_private.h"
 #include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/io_thread.h"
 #include "gst/support/guards.h"
@@ -56,9 +57,13 @@ struct RuntimeState {
   // Set once, by whoever comes first; the runtime's reference.
   std::atomic<GstSlDispatcher *> dispatcher = nullptr;
 
+  std::atomic<GstSlExecutor *> executor = nullptr;
+
   ~RuntimeState()
   {
     if (GstSlDispatcher *known = dispatcher.load())
+      gst_object_unref(known);
+    if (GstSlExecutor *known = executor.load())
       gst_object_unref(known);
   }
   RuntimeState(const RuntimeState &) = delete;
@@ -205,6 +210,56 @@ void gst_sl_runtime_set_dispatcher(GstSlRuntime *self, GstSlDispatcher *dispatch
       gst_sl_runtime_state(self).dispatcher.compare_exchange_strong(expected, dispatcher);
   g_return_if_fail(is_set);
   (void)shared.release();
+}
+
+/**
+ * gst_sl_runtime_get_executor:
+ * @self: a runtime
+ *
+ * The executor of the runtime: the one that was set, or else one with the default settings. Its
+ * threads start with the first pooled processor. Any thread.
+ *
+ * Returns: (transfer none): the executor
+ *
+ * Since: 0.1
+ */
+GstSlExecutor *gst_sl_runtime_get_executor(GstSlRuntime *self)
+{
+  g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
+  std::atomic<GstSlExecutor *> &known = gst_sl_runtime_state(self).executor;
+  if (GstSlExecutor *executor = known.load())
+    return executor;
+  GObjectPtr<GstSlExecutor> made = adopt_object(gst_sl_executor_new());
+  GstSlExecutor *expected = nullptr;
+  if (known.compare_exchange_strong(expected, made.get()))
+    return made.release();
+  return expected;
+}
+
+/**
+ * gst_sl_runtime_set_executor:
+ * @self: a runtime
+ * @executor: the executor that it shall have
+ *
+ * Several runtimes may share an executor. Before anybody has asked for the executor; later it is
+ * refused with a critical warning.
+ *
+ * Since: 0.1
+ */
+void gst_sl_runtime_set_executor(GstSlRuntime *self, GstSlExecutor *executor)
+{
+  g_return_if_fail(GST_IS_SL_RUNTIME(self) && GST_IS_SL_EXECUTOR(executor));
+  GObjectPtr<GstSlExecutor> shared = share_object(executor);
+  GstSlExecutor *expected = nullptr;
+  const bool is_set =
+      gst_sl_runtime_state(self).executor.compare_exchange_strong(expected, executor);
+  g_return_if_fail(is_set);
+  (void)shared.release();
+}
+
+std::shared_ptr<streamlib::Executor> streamlib::executor_of(GstSlRuntime *runtime)
+{
+  return executor_core(gst_sl_runtime_get_executor(runtime));
 }
 
 // --- One runtime for each pipeline ---

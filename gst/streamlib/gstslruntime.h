@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What the processors of one pipeline share: the I/O context, the watchdog, the dispatcher.
+// What the processors of one pipeline share: the I/O context, the watchdog, the dispatcher,
+// the executor.
 #pragma once
 
 #include <gst/streamlib/gstslapi.h>
 #include <gst/streamlib/gstsldispatcher.h>
+#include <gst/streamlib/gstslexecutor.h>
 
 G_BEGIN_DECLS
 
@@ -26,5 +28,7 @@ GST_SL_API GstSlRuntime *gst_sl_runtime_for_element(GstElement *element);
 GST_SL_API GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self);
 GST_SL_API GstSlDispatcher *gst_sl_runtime_get_dispatcher(GstSlRuntime *self);
 GST_SL_API void gst_sl_runtime_set_dispatcher(GstSlRuntime *self, GstSlDispatcher *dispatcher);
+GST_SL_API GstSlExecutor *gst_sl_runtime_get_executor(GstSlRuntime *self);
+GST_SL_API void gst_sl_runtime_set_executor(GstSlRuntime *self, GstSlExecutor *executor);
 
 G_END_DECLS

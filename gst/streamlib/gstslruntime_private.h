@@ -2,7 +2,10 @@
 // The parts of a runtime that processors reach.
 #pragma once
 
+#include <memory>
+
 #include "gst/streamlib/dispatch_queue.h"
+#include "gst/streamlib/executor.h"
 #include "gst/streamlib/gstslruntime.h"
 #include "gst/streamlib/watchdog.h"
 
@@ -11,5 +14,6 @@ namespace streamlib {
 Watchdog &watchdog_of(GstSlRuntime *runtime);
 // Null as long as nobody asked for the dispatcher. Lives as long as the runtime.
 DispatchQueue *dispatch_queue_of(GstSlRuntime *runtime);
+std::shared_ptr<Executor> executor_of(GstSlRuntime *runtime);
 
 }  // namespace streamlib

@@ -57,7 +57,7 @@ struct LinkCounters {
 // Threads: one pushes (the stream lock of the pad sees to it), one consumes. A flush and a
 // take-over empty or move the consuming end from a third thread: for this the consumer announces
 // each short access by ConsumerScope.
-class Link {
+class Link : public std::enable_shared_from_this<Link> {
 public:
   Link();
   Link(const Link &) = delete;
@@ -111,14 +111,18 @@ public:
 
   // Takes over a buffer or a list. `running_time` is its place in time, for max-time. Done: it is
   // queued or was dropped by policy. Refused: flow() or EOS says why. Suspend: it is queued, but
-  // the link is full and the pusher, which may not wait, must not come again before has_space().
+  // the link is full and the pusher, which may not wait, must not come again before arm_space()
+  // says so.
   Pushed push(GstMiniObject *data, GstClockTime running_time, Wait wait = Wait::Allowed);
   // Answers how many events wait.
   unsigned push_event(support::MiniPtr<GstEvent> event);
   // Waits for the consumer to answer; false also when the link flushes meanwhile.
   bool push_query(GstQuery *query);
   bool is_ended() const { return ended_.load(std::memory_order_relaxed); }
-  bool has_space() const { return !is_full(); }
+  // After Suspend: `target` is told when the link is half empty or gives data no chance any more.
+  // False when that is so already.
+  bool arm_space(support::Wakeable *target);
+  void disarm_space() { space_.disarm(); }
 
   // --- The consuming thread.
 
@@ -188,6 +192,7 @@ private:
   uint64_t gone() const;
   bool is_welcome();
   bool wait_for_space();
+  bool is_half_empty() const;
   void evict_for_space();
   void publish(uintptr_t word, int64_t stamp);
   int64_t next_stamp();

@@ -219,8 +219,12 @@ GstFlowReturn LinkPadState::chain(ProcessorState &processor, GstMiniObject *data
     decide(data);
   const bool needs_time = settings.max_time.load(std::memory_order_relaxed) != 0;
   Link &link = inlet();
+  StepJob *job = StepJob::current();
   const Link::Pushed pushed = link.push(
-      data, needs_time ? time_of(pushed_segment_, first_buffer(data)) : GST_CLOCK_TIME_NONE);
+      data, needs_time ? time_of(pushed_segment_, first_buffer(data)) : GST_CLOCK_TIME_NONE,
+      job == nullptr ? Link::Wait::Allowed : Link::Wait::Forbidden);
+  if (G_UNLIKELY(pushed == Link::Pushed::Suspend))
+    job->suspend_on(link.shared_from_this());
   if (pushed != Link::Pushed::Refused)
     return GST_FLOW_OK;
   const GstFlowReturn flow = link.flow();

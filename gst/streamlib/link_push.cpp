@@ -3,6 +3,7 @@
 #include "gst/streamlib/activity.h"
 #include "gst/streamlib/link.h"
 #include "gst/streamlib/link_data.h"
+#include "gst/streamlib/step_job.h"
 
 namespace streamlib {
 
@@ -73,6 +74,25 @@ bool Link::wait_for_space()
     space_.park([this] { return !is_full() || flow_.load() != GST_FLOW_OK; });
   } while (is_welcome() && is_full());
   return flow() == GST_FLOW_OK;
+}
+
+bool Link::is_half_empty() const
+{
+  if (max_bytes_.load(std::memory_order_relaxed) != 0 ||
+      max_time_.load(std::memory_order_relaxed) != 0)
+    return !is_full();
+  const uint64_t level = pushed_.load(std::memory_order_relaxed) - evicted_.load() - gone();
+  return level <= depth_.load(std::memory_order_relaxed) / 2;
+}
+
+bool Link::arm_space(support::Wakeable *target)
+{
+  const auto may_go_on = [this] { return is_half_empty() || flow_.load() != GST_FLOW_OK; };
+  if (may_go_on())
+    return false;
+  space_.arm(target);
+  // Who has told it already has scheduled it anew.
+  return !may_go_on() || !space_.disarm();
 }
 
 void Link::evict_for_space()
@@ -199,6 +219,7 @@ bool Link::push_query(GstQuery *query)
   lane_.push(ticket, ring_->next_index());
   wake_consumer();
   const Activity::WaitScope waiting;
+  const StepJob::WaitScope lends_thread;
   space_.park([&] { return ticket->is_done() || flow_.load() != GST_FLOW_OK; });
   if (!ticket->is_done() && ticket->abandon())
     return false;

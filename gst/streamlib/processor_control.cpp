@@ -36,8 +36,11 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
   for (const auto &src : src_pads())
     gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
   Activity::UrgentScope urgent(activity);
-  const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
-  task_.quiesce();
+  const auto runtime = shared_runtime();
+  StepRunner *runner = runner_.load();
+  const DispatchQueue::WaitScope waiting(runtime ? dispatch_queue_of(runtime.get()) : nullptr,
+                                         runner->thread());
+  runner->quiesce();
   return true;
 }
 
@@ -67,7 +70,7 @@ void ProcessorState::flush_stop_downstream(GstEvent *event)
     gst_pad_push_event(src.get(), gst_event_ref(event));
   own_stream_flushed_.store(true);
   news_cookie_++;
-  task_.resume();
+  runner_.load()->resume();
 }
 
 // --- Upstream events ---
@@ -104,6 +107,7 @@ void ProcessorState::note_upstream_event(GstEvent *event)
 bool ProcessorState::answer_context(GstQuery *query)
 {
   const char *type;
+  const auto runtime = shared_runtime();
   if (!runtime || !gst_query_parse_context_type(query, &type) ||
       !g_str_equal(type, GST_SL_RUNTIME_CONTEXT_TYPE))
     return false;

@@ -45,7 +45,7 @@ bool ProcessorState::setup()
   latency_.store(GST_CLOCK_TIME_NONE);
   for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
     counter->store(0);
-  watchdog_of(runtime.get()).add(this);
+  watchdog_of(runtime()).add(this);
 
   GError *error = nullptr;
   activity.note_thread();
@@ -59,7 +59,7 @@ bool ProcessorState::setup()
                error != nullptr ? error->message : "The processor could not be set up.",
                "setup failed");
   stopping.store(true);
-  watchdog_of(runtime.get()).remove(this);
+  watchdog_of(runtime()).remove(this);
   return false;
 }
 
@@ -77,12 +77,40 @@ bool ProcessorState::start()
                  "start failed");
     return false;
   }
-  if (is_inline() || task_.start())
+  if (is_inline() || start_runner())
     return true;
   report_error(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-               "No thread could be started for the processor. Look at the limits of the system.",
-               "gst_task_start failed");
+               "No thread could be started for the processor. Look at the limits of the system; a "
+               "process that was forked has none of the threads of the first one.",
+               "the runner did not start");
   return false;
+}
+
+bool ProcessorState::start_runner()
+{
+  if (scheduling.load() != GST_SL_SCHEDULING_POOLED) {
+    runner_.store(&task_);
+    return task_.start();
+  }
+  const std::shared_ptr<Executor> executor = executor_of(runtime());
+  if (!executor->join())
+    return false;
+  job_->set_host(executor);
+  runner_.store(job_.get());
+  return job_->start();
+}
+
+GObjectPtr<GstSlRuntime> ProcessorState::shared_runtime() const
+{
+  ObjectLock lock(self_);
+  return runtime_;
+}
+
+void ProcessorState::set_runtime(GObjectPtr<GstSlRuntime> runtime)
+{
+  // What was there before ends outside of the lock.
+  ObjectLock lock(self_);
+  std::swap(runtime_, runtime);
 }
 
 // --- PAUSED to READY ---
@@ -93,20 +121,21 @@ void ProcessorState::begin_stop()
   g_cancellable_cancel(stop_cancellable_.get());
   for (const auto &link : link_pads())
     LinkPadState::of(link.get()).link().close();
-  task_.request_stop();
+  runner_.load()->request_stop();
 }
 
 void ProcessorState::finish_stop()
 {
   {
     Activity::UrgentScope urgent(activity);
+    StepRunner *runner = runner_.load();
     if (execution.load() == GST_SL_EXECUTION_MANUAL && klass()->stop != nullptr && is_set_up_) {
       Activity::Scope scope(activity, Activity::Phase::Stop);
       klass()->stop(self_);
     }
     {
-      const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime.get()), task_.thread());
-      task_.finish();
+      const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime()), runner->thread());
+      runner->finish();
     }
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
@@ -114,7 +143,7 @@ void ProcessorState::finish_stop()
     }
   }
   if (is_set_up_)
-    watchdog_of(runtime.get()).remove(this);
+    watchdog_of(runtime()).remove(this);
   is_set_up_ = false;
   links_.clear();
   outs_.clear();

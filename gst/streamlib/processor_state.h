@@ -16,6 +16,7 @@
 #include "gst/streamlib/gstslprocessor.h"
 #include "gst/streamlib/link_pad_state.h"
 #include "gst/streamlib/processor_clock.h"
+#include "gst/streamlib/step_job.h"
 #include "gst/streamlib/step_task.h"
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
@@ -30,7 +31,7 @@ struct OutPad {
   bool is_open = false;
 };
 
-class ProcessorState {
+class ProcessorState final : public Steps {
 public:
   explicit ProcessorState(GstSlProcessor *element);
   ProcessorState(const ProcessorState &) = delete;
@@ -62,7 +63,7 @@ public:
   void begin_stop();
   void finish_stop();
   void set_playing(bool playing);
-  bool is_worker_thread() const { return task_.is_own_thread(); }
+  bool is_worker_thread() const { return runner_.load()->is_own_thread(); }
   std::atomic<bool> stopping = true;
   // Cancelled while the element is not in PAUSED or PLAYING. For as long as the element lives.
   GCancellable *stop_cancellable() const { return stop_cancellable_.get(); }
@@ -85,6 +86,8 @@ public:
 
   // --- Steps. Worker (processor_step.cpp, processor_join.cpp).
   GstSlStep step(int64_t *wait_until);
+  GstSlStep take_step(int64_t *wait_until) override;
+  bool has_work() override { return kicked_.load() || has_news(); }
   // Handles the events and queries at the head; false when there were none.
   bool serve_head(LinkPadState &pad);
   // The process method for one buffer, and the push of what it gives back.
@@ -126,8 +129,19 @@ public:
   void post_drops();
 
   ProcessorClock clock;
-  std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
-  support::GObjectPtr<GstSlRuntime> runtime;
+  // Between setup() and finish_stop().
+  GstSlRuntime *runtime() const { return runtime_.get(); }
+  // For threads that know nothing of the element's state; null in NULL.
+  support::GObjectPtr<GstSlRuntime> shared_runtime() const;
+  void set_runtime(support::GObjectPtr<GstSlRuntime> runtime);
+
+private:
+  // Without a thread of the processor's own.
+  const std::shared_ptr<StepJob> job_ = std::make_shared<StepJob>(*this);
+
+public:
+  // Where the processor waits, whoever runs it. Its links keep it as long as they may wake it.
+  const std::shared_ptr<support::Parker> parker{job_, &job_->parker};
 
 private:
   // What the worker writes for each buffer stands apart from what the pushing thread reads.
@@ -184,9 +198,13 @@ private:
 
   GstSlProcessor *const self_;
   GstSlProcessorClass *klass_ = nullptr;
+  // Changed under the object lock.
+  support::GObjectPtr<GstSlRuntime> runtime_;
   // Link pads are made on request: there are several, though it may be one right now.
   bool joins_ = false;
   StepTask task_;
+  std::atomic<StepRunner *> runner_ = &task_;
+  bool start_runner();
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> error_reported_ = false;

@@ -27,19 +27,10 @@ constexpr int kStepsPerIteration = 256;
 
 void ProcessorState::iterate()
 {
-  activity.note_thread();
   for (int i = 0; i < kStepsPerIteration && task_.may_run(); i++) {
     int64_t until = kNoDeadline;
-    if (kicked_.load(std::memory_order_relaxed))
-      kicked_.exchange(false);
-    const GstSlStep result = step(&until);
-    if (result == GST_SL_STEP_AGAIN)
-      continue;
-    if (result == GST_SL_STEP_ERROR) {
-      for (const auto &link : links_)
-        LinkPadState::of(link.get()).note_seen();
-    }
-    parker->park([this] { return kicked_.load() || !task_.may_run() || has_news(); }, until);
+    if (take_step(&until) != GST_SL_STEP_AGAIN)
+      parker->park([this] { return !task_.may_run() || has_work(); }, until);
   }
 }
 
@@ -58,6 +49,19 @@ void ProcessorState::kick()
 }
 
 // --- One step, whoever runs it ---
+
+GstSlStep ProcessorState::take_step(int64_t *wait_until)
+{
+  activity.note_thread();
+  if (kicked_.load(std::memory_order_relaxed))
+    kicked_.exchange(false);
+  const GstSlStep result = step(wait_until);
+  if (result == GST_SL_STEP_ERROR) {
+    for (const auto &link : links_)
+      LinkPadState::of(link.get()).note_seen();
+  }
+  return result;
+}
 
 GstSlStep ProcessorState::step(int64_t *wait_until)
 {

@@ -2,12 +2,14 @@
 #include "gst/streamlib/step_task.h"
 
 #include "gst/streamlib/gstsltaskpool.h"
+#include "gst/support/guards.h"
 
 namespace streamlib {
 
 using support::adopt_object;
 using support::CStr;
 using support::GObjectPtr;
+using support::MutexLock;
 
 StepTask::StepTask(GstElement *element, std::function<void()> iterate, std::function<void()> wake)
     : element_(element), iterate_(std::move(iterate)), wake_(std::move(wake))
@@ -64,7 +66,7 @@ bool StepTask::start()
   gst_task_set_pool(task.get(), pool.get());
   task_ = task;
   post_status(GST_STREAM_STATUS_TYPE_CREATE);
-  const ControlLock lock(*this);
+  const MutexLock lock(control_);
   is_stopping_ = false;
   may_run_.store(true);
   if (gst_task_start(task.get()))
@@ -78,7 +80,7 @@ bool StepTask::start()
 void StepTask::quiesce()
 {
   {
-    const ControlLock lock(*this);
+    const MutexLock lock(control_);
     if (is_stopping_)
       return;
     may_run_.store(false);
@@ -91,7 +93,7 @@ void StepTask::quiesce()
 
 void StepTask::resume()
 {
-  const ControlLock lock(*this);
+  const MutexLock lock(control_);
   if (is_stopping_)
     return;
   may_run_.store(true);
@@ -101,7 +103,7 @@ void StepTask::resume()
 void StepTask::request_stop()
 {
   {
-    const ControlLock lock(*this);
+    const MutexLock lock(control_);
     if (is_stopping_)
       return;
     is_stopping_ = true;

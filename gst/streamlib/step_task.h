@@ -7,6 +7,7 @@
 
 #include <gst/gst.h>
 
+#include "gst/streamlib/step_runner.h"
 #include "gst/support/ownership.h"
 
 namespace streamlib {
@@ -14,10 +15,7 @@ namespace streamlib {
 // A GstTask that belongs to an element instead of a pad: a pad's task would hold the stream lock
 // that the pad's chain function needs.
 //
-// start(), request_stop() and finish() belong to the thread that changes the element's state. A
-// flush may come at the same time from another thread: quiesce() and resume() do nothing before
-// start() and after request_stop().
-class StepTask {
+class StepTask final : public StepRunner {
 public:
   // `iterate` runs in the task's thread, again and again; it returns soon after may_run() turned
   // false and `wake` was called.
@@ -27,33 +25,18 @@ public:
   ~StepTask();
 
   // Posts STREAM_STATUS, whose receiver may give the task another pool, and starts.
-  bool start();
-  // No iteration runs when this returns, and none begins before resume(). Called by the task itself
-  // it returns at once.
-  void quiesce();
-  void resume();
-  // Ends the thread; finish() waits for it. False when the thread itself asks.
-  void request_stop();
-  bool finish();
+  bool start() override;
+  void quiesce() override;
+  void resume() override;
+  void request_stop() override;
+  bool finish() override;
 
   bool is_started() const { return static_cast<bool>(task_); }
   bool may_run() const { return may_run_.load(); }
-  bool is_own_thread() const { return g_thread_self() == thread_.load(); }
-  // Null while it has none.
-  GThread *thread() const { return thread_.load(); }
+  bool is_own_thread() const override { return g_thread_self() == thread_.load(); }
+  GThread *thread() const override { return thread_.load(); }
 
 private:
-  class ControlLock {
-  public:
-    explicit ControlLock(StepTask &task) : mutex_(&task.control_) { g_mutex_lock(mutex_); }
-    ControlLock(const ControlLock &) = delete;
-    ControlLock &operator=(const ControlLock &) = delete;
-    ~ControlLock() { g_mutex_unlock(mutex_); }
-
-  private:
-    GMutex *const mutex_;
-  };
-
   static void iterate_once(gpointer data);
   static void entered(GstTask *task, GThread *thread, gpointer data);
   static void left(GstTask *task, GThread *thread, gpointer data);

@@ -6,6 +6,7 @@
 #include <gst/streamlib/gstslbufferpool.h>
 #include <gst/streamlib/gstsldispatcher.h>
 #include <gst/streamlib/gstslenums.h>
+#include <gst/streamlib/gstslexecutor.h>
 #include <gst/streamlib/gstsllinkpad.h>
 #include <gst/streamlib/gstslprocessor.h>
 #include <gst/streamlib/gstslruntime.h>

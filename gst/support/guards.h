@@ -48,6 +48,18 @@ private:
   GstObject *object_;
 };
 
+// A GMutex for a scope. Nothing that blocks or calls other code may stand in it.
+class MutexLock {
+public:
+  explicit MutexLock(GMutex &mutex) : mutex_(mutex) { g_mutex_lock(&mutex_); }
+  MutexLock(const MutexLock &) = delete;
+  MutexLock &operator=(const MutexLock &) = delete;
+  ~MutexLock() { g_mutex_unlock(&mutex_); }
+
+private:
+  GMutex &mutex_;
+};
+
 // A probe that is removed with its guard.
 class PadProbe {
 public:

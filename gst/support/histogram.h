@@ -22,6 +22,16 @@ public:
       max_.store(value, std::memory_order_relaxed);
   }
 
+  // The filling thread. The other one may be filled meanwhile.
+  void add_all(const Histogram &other)
+  {
+    for (size_t i = 0; i < kBuckets; i++)
+      counts_[i].fetch_add(other.counts_[i].load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
+    if (other.max() > max())
+      max_.store(other.max(), std::memory_order_relaxed);
+  }
+
   // A thread that has made sure that nobody fills.
   void clear()
   {

@@ -4,16 +4,30 @@
 
 #include <atomic>
 #include <cstdint>
+#include <thread>
 
 #include "gst/support/futex.h"
 
 namespace streamlib::support {
+
+// Woken in place of a thread.
+class Wakeable {
+public:
+  // Any thread; must not block.
+  virtual void wake() = 0;
+
+protected:
+  ~Wakeable() = default;
+};
 
 // One thread parks, any thread wakes it.
 //
 // The waker publishes what it has with a sequentially consistent store and then calls unpark(); the
 // sleeper announces its sleep the same way and looks once more before it sleeps. So one of the two
 // sees the other, and unpark() costs a load while the sleeper is awake. No lock is involved.
+//
+// What has no thread of its own arms the parker instead: it is told once, and may go on in another
+// thread.
 class Parker {
 public:
   // The parking thread. Returns when ready() is true or the deadline (monotonic_ns()) has come;
@@ -23,6 +37,8 @@ public:
   {
     if (spin(ready))
       return true;
+    if (target_.load(std::memory_order_relaxed) != nullptr)
+      target_.store(nullptr, std::memory_order_relaxed);
     for (;;) {
       state_.store(kSleeping, std::memory_order_seq_cst);
       const bool is_ready = ready();
@@ -34,15 +50,33 @@ public:
     }
   }
 
+  // In place of park(): announces the rest of `target`, which then looks once more whether it is
+  // ready, and in that case disarms.
+  void arm(Wakeable *target)
+  {
+    target_.store(target, std::memory_order_relaxed);
+    state_.store(kSleeping, std::memory_order_seq_cst);
+  }
+  // False when the target was or is being told. Nobody tells it any more when this returns.
+  bool disarm()
+  {
+    const bool was_armed = state_.exchange(kAwake, std::memory_order_seq_cst) == kSleeping;
+    while (wakers_.load(std::memory_order_seq_cst) != 0)
+      std::this_thread::yield();
+    return was_armed;
+  }
+
   // Any thread, after publishing. True when the parked thread had to be woken.
   bool unpark()
   {
     if (state_.load(std::memory_order_seq_cst) != kSleeping)
       return false;
-    if (state_.exchange(kAwake, std::memory_order_seq_cst) != kSleeping)
-      return false;
-    futex_wake_one(state_);
-    return true;
+    wakers_.fetch_add(1, std::memory_order_seq_cst);
+    const bool slept = state_.exchange(kAwake, std::memory_order_seq_cst) == kSleeping;
+    if (slept)
+      wake_sleeper();
+    wakers_.fetch_sub(1, std::memory_order_release);
+    return slept;
   }
 
   // Any thread. A hint: whether the thread sleeps or is about to.
@@ -74,6 +108,14 @@ private:
     return false;
   }
 
+  void wake_sleeper()
+  {
+    if (Wakeable *target = target_.load(std::memory_order_relaxed))
+      target->wake();
+    else
+      futex_wake_one(state_);
+  }
+
   bool worth_spinning();
   static void relax()
   {
@@ -90,6 +132,9 @@ private:
   static constexpr int kRetryEvery = 64;
 
   std::atomic<uint32_t> state_ = kAwake;
+  // Those who are about to wake whoever sleeps here.
+  std::atomic<uint32_t> wakers_ = 0;
+  std::atomic<Wakeable *> target_ = nullptr;
   // The parking thread's own: how well spinning went lately.
   int trust_ = kMaxTrust;
   int parks_without_spin_ = 0;

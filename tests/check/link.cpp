@@ -16,6 +16,7 @@ using streamlib::LinkItem;
 using streamlib::support::adopt_mini;
 using streamlib::support::MiniPtr;
 using streamlib::support::Parker;
+using streamlib::support::Wakeable;
 
 namespace {
 
@@ -377,13 +378,25 @@ GST_START_TEST(test_a_pusher_that_must_not_wait)
   };
   fail_unless(push() == Link::Pushed::Done);
   fail_unless(push() == Link::Pushed::Suspend);
-  fail_if(test.link.has_space());
   // What one step still emits goes in.
   fail_unless(push() == Link::Pushed::Suspend);
+  struct Woken final : Wakeable {
+    void wake() override { count++; }
+    int count = 0;
+  } pusher;
+  fail_unless(test.link.arm_space(&pusher));
   fail_unless_equals_uint64(test.link.counters().level(), 3);
-  for (int i = 0; i < 2; i++)
-    gst_mini_object_unref(test.next().object);
-  fail_unless(test.link.has_space());
+  gst_mini_object_unref(test.next().object);
+  fail_unless_equals_int(pusher.count, 0);
+  gst_mini_object_unref(test.next().object);
+  fail_unless_equals_int(pusher.count, 1);
+  fail_if(test.link.arm_space(&pusher));
+  // A flush ends the wait as well.
+  push();
+  push();
+  fail_unless(test.link.arm_space(&pusher));
+  test.link.set_flushing();
+  fail_unless_equals_int(pusher.count, 2);
 }
 GST_END_TEST
 

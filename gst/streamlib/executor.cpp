@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gst/streamlib/executor.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <thread>
+
+#include <unistd.h>
+
+#include "gst/support/futex.h"
+#include "gst/support/guards.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_sl_executor_debug);
+#define GST_CAT_DEFAULT gst_sl_executor_debug
+
+namespace streamlib {
+
+using support::kNoDeadline;
+using support::monotonic_ns;
+using support::MutexLock;
+
+namespace {
+
+// A job that runs for so long without using the processor is blocked.
+constexpr int64_t kBlockedNs = 5 * 1000 * 1000;
+
+// So many places the queue has at first; it grows when there are more jobs.
+constexpr unsigned kQueueSize = 1024;
+
+// The worker of the calling thread.
+thread_local void *current_worker = nullptr;
+
+unsigned cpus()
+{
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+int64_t cpu_time_ns(clockid_t clock)
+{
+  timespec time;
+  if (clock_gettime(clock, &time) != 0)
+    return 0;
+  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+}  // namespace
+
+Executor::Executor(const Settings &settings)
+    : process_(getpid()),
+      wanted_workers_(settings.workers == 0 ? cpus() : settings.workers),
+      max_spares_(settings.max_spares),
+      tick_ns_(settings.tick_ns),
+      queue_(gst_atomic_queue_new(kQueueSize)),
+      wheel_(settings.tick_ns)
+{
+  static gsize once = 0;
+  if (g_once_init_enter(&once)) {
+    GST_DEBUG_CATEGORY_INIT(gst_sl_executor_debug, "slexecutor", 0,
+                            "executor of pooled processors");
+    g_once_init_leave(&once, 1);
+  }
+  g_mutex_init(&mutex_);
+}
+
+Executor::~Executor()
+{
+  gst_atomic_queue_unref(queue_);
+  g_mutex_clear(&mutex_);
+}
+
+// --- Start and end ---
+
+bool Executor::join()
+{
+  if (process_ != getpid())
+    return false;
+  const MutexLock lock(mutex_);
+  if (is_closing_.load())
+    return false;
+  if (is_started_)
+    return true;
+  auto *self = new std::shared_ptr<Executor>(shared_from_this());
+  timekeeper_thread_ = g_thread_try_new("sl-tick", run_timekeeper, self, nullptr);
+  if (timekeeper_thread_ == nullptr) {
+    delete self;
+    return false;
+  }
+  is_started_ = true;
+  return true;
+}
+
+void Executor::close()
+{
+  std::vector<GThread *> threads;
+  {
+    const MutexLock lock(mutex_);
+    is_closing_.store(true);
+    if (timekeeper_thread_ != nullptr)
+      threads.push_back(std::exchange(timekeeper_thread_, nullptr));
+    for (const auto &worker : workers_) {
+      if (GThread *thread = worker->thread.exchange(nullptr))
+        threads.push_back(thread);
+    }
+  }
+  timekeeper_.unpark();
+  bell_++;
+  support::futex_wake_all(bell_);
+  spare_bell_++;
+  support::futex_wake_all(spare_bell_);
+  for (GThread *thread : threads) {
+    if (thread == g_thread_self() || process_ != getpid())
+      g_thread_unref(thread);
+    else
+      g_thread_join(thread);
+  }
+  // Jobs hold the executor, and these hold jobs.
+  while (StepJob *job = take())
+    job->queued_self.reset();
+}
+
+void Executor::set_workers(unsigned workers)
+{
+  wanted_workers_.store(workers == 0 ? cpus() : workers);
+  // Those who are too many find out when they look for work.
+  bell_++;
+  support::futex_wake_all(bell_);
+}
+
+// --- The queue ---
+
+// RT
+void Executor::submit(StepJob &job)
+{
+  gst_atomic_queue_push(queue_, &job);
+  notify();
+}
+
+StepJob *Executor::take()
+{
+  return static_cast<StepJob *>(gst_atomic_queue_pop(queue_));
+}
+
+// One worker is woken at a time, and wakes the next one if it finds more than it takes.
+void Executor::notify()
+{
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+    if (is_waking_.exchange(true, std::memory_order_seq_cst))
+      return;
+    wakeups_.fetch_add(1, std::memory_order_relaxed);
+    bell_.fetch_add(1, std::memory_order_seq_cst);
+    support::futex_wake_one(bell_);
+  } else if (!is_watching_.load(std::memory_order_seq_cst)) {
+    ask_timekeeper();
+  }
+}
+
+void Executor::ask_timekeeper()
+{
+  is_asked_.store(true, std::memory_order_seq_cst);
+  timekeeper_.unpark();
+}
+
+// --- Workers ---
+
+gpointer Executor::run_worker(gpointer data)
+{
+  const Start start = *static_cast<Start *>(data);
+  delete static_cast<Start *>(data);
+  current_worker = start.worker;
+  clockid_t clock;
+  if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
+    start.worker->cpu_clock = clock;
+    start.worker->has_clock.store(true);
+  }
+  start.executor->work(*start.worker);
+  current_worker = nullptr;
+  return nullptr;
+}
+
+void Executor::work(Worker &worker)
+{
+  while (!is_closing_.load()) {
+    if (retire())
+      continue;
+    StepJob *job = take();
+    if (job == nullptr) {
+      sleep_until_work();
+      continue;
+    }
+    if (has_jobs())
+      notify();
+    run_job(worker, *job);
+  }
+}
+
+void Executor::run_job(Worker &worker, StepJob &job)
+{
+  worker.turns.fetch_add(1, std::memory_order_seq_cst);
+  job.run();
+  worker.turns.fetch_add(1, std::memory_order_seq_cst);
+  come_back(worker);
+}
+
+void Executor::come_back(Worker &worker)
+{
+  if (G_LIKELY(!worker.is_blocked.load(std::memory_order_seq_cst)) ||
+      !worker.is_blocked.exchange(false))
+    return;
+  blocked_--;
+  active_++;
+}
+
+void Executor::sleep_until_work()
+{
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  const uint32_t bell = bell_.load(std::memory_order_seq_cst);
+  if (!has_jobs() && !is_closing_.load() && active_.load() <= wanted_workers_.load())
+    support::futex_wait(bell_, bell, kNoDeadline);
+  sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+  is_waking_.store(false, std::memory_order_seq_cst);
+}
+
+// A worker too many becomes a spare, and is one until it is called. False when it is none too many.
+bool Executor::retire()
+{
+  unsigned active = active_.load();
+  do {
+    if (active <= wanted_workers_.load())
+      return false;
+  } while (!active_.compare_exchange_weak(active, active - 1));
+  spares_++;
+  for (;;) {
+    const uint32_t bell = spare_bell_.load(std::memory_order_seq_cst);
+    unsigned called = called_spares_.load();
+    while (called > 0 && !called_spares_.compare_exchange_weak(called, called - 1)) {
+    }
+    if (called > 0 || is_closing_.load())
+      break;
+    support::futex_wait(spare_bell_, bell, kNoDeadline);
+  }
+  return true;
+}
+
+// --- A job that waits for another one: its worker is as good as blocked at once. ---
+
+void Executor::begin_wait()
+{
+  auto *worker = static_cast<Worker *>(current_worker);
+  if (worker == nullptr || worker->is_blocked.exchange(true))
+    return;
+  blocked_++;
+  active_--;
+  blocks_.fetch_add(1, std::memory_order_relaxed);
+  ask_timekeeper();
+}
+
+void Executor::end_wait()
+{
+  if (auto *worker = static_cast<Worker *>(current_worker))
+    come_back(*worker);
+}
+
+// --- Time ---
+
+// RT. An order that comes while the job's last one has not been taken changes that one.
+void Executor::arm(StepJob &job)
+{
+  if (!job.is_armed.exchange(true, std::memory_order_seq_cst)) {
+    job.armed_self = job.shared_from_this();
+    orders_.push(&job);
+  }
+  if (wheel_.rounded(job.deadline()) < sleeps_until_.load(std::memory_order_seq_cst))
+    ask_timekeeper();
+}
+
+void Executor::note_lateness(int64_t ns)
+{
+  if (auto *worker = static_cast<Worker *>(current_worker))
+    worker->lateness.add(static_cast<uint64_t>(ns));
+}
+
+gpointer Executor::run_timekeeper(gpointer data)
+{
+  const std::shared_ptr<Executor> self = std::move(*static_cast<std::shared_ptr<Executor> *>(data));
+  delete static_cast<std::shared_ptr<Executor> *>(data);
+  self->keep_time();
+  return nullptr;
+}
+
+void Executor::keep_time()
+{
+  while (!is_closing_.load()) {
+    is_asked_.store(false, std::memory_order_seq_cst);
+    is_watching_.store(true, std::memory_order_seq_cst);
+    take_orders();
+    wheel_.advance(monotonic_ns(),
+                   [](const std::shared_ptr<StepJob> &job) { job->wake_at_deadline(); });
+    const bool watches = look_after_workers();
+    is_watching_.store(watches, std::memory_order_seq_cst);
+    // What came between the look and the word of it.
+    if (!watches && has_jobs() && sleepers_.load(std::memory_order_seq_cst) == 0)
+      continue;
+    const int64_t look_at = watches ? monotonic_ns() + kBlockedNs : kNoDeadline;
+    const int64_t until = std::min(wheel_.next_ns(), look_at);
+    sleeps_until_.store(until, std::memory_order_seq_cst);
+    if (orders_.is_empty())
+      timekeeper_.park([this] { return is_asked_.load() || is_closing_.load(); }, until);
+    sleeps_until_.store(0, std::memory_order_seq_cst);
+    ticks_.fetch_add(1, std::memory_order_relaxed);
+  }
+  take_orders();
+  wheel_.clear();
+}
+
+void Executor::take_orders()
+{
+  StepJob *job = orders_.take_all();
+  while (job != nullptr) {
+    StepJob *next = job->next;
+    const std::shared_ptr<StepJob> self = std::move(job->armed_self);
+    job->is_armed.store(false, std::memory_order_seq_cst);
+    wheel_.place(*job);
+    job = next;
+  }
+}
+
+// Says whether to look again soon: while jobs wait and no worker is free.
+bool Executor::look_after_workers()
+{
+  if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0)
+    return false;
+  while (active_.load() < wanted_workers_.load() && add_active()) {
+  }
+  const int64_t now = monotonic_ns();
+  // Only this thread changes the list.
+  for (size_t i = 0; i < workers_.size(); i++) {
+    if (is_stuck(*workers_[i], now))
+      stand_in(*workers_[i]);
+  }
+  return true;
+}
+
+bool Executor::is_stuck(Worker &worker, int64_t now)
+{
+  const uint64_t turns = worker.turns.load(std::memory_order_seq_cst);
+  if (turns % 2 == 0 || worker.is_blocked.load() || !worker.has_clock.load())
+    return false;
+  const int64_t cpu = cpu_time_ns(worker.cpu_clock);
+  if (turns != worker.seen_turns) {
+    worker.seen_turns = turns;
+    worker.seen_at = now;
+    worker.seen_cpu = cpu;
+    return false;
+  }
+  const int64_t since = now - worker.seen_at;
+  // Who works, works.
+  return since >= kBlockedNs && cpu - worker.seen_cpu < since / 2;
+}
+
+void Executor::stand_in(Worker &worker)
+{
+  if (worker.is_blocked.exchange(true))
+    return;
+  blocked_++;
+  active_--;
+  // It may have come back meanwhile.
+  if (worker.turns.load(std::memory_order_seq_cst) != worker.seen_turns)
+    return come_back(worker);
+  blocks_.fetch_add(1, std::memory_order_relaxed);
+  if (add_active())
+    return;
+  refused_spares_.fetch_add(1, std::memory_order_relaxed);
+  GST_WARNING(
+      "%u workers are blocked and there is no spare for more: jobs wait until one comes "
+      "back (max-spares is %u)",
+      blocked_.load(), max_spares_.load());
+}
+
+bool Executor::add_active()
+{
+  unsigned spares = spares_.load();
+  while (spares > 0 && !spares_.compare_exchange_weak(spares, spares - 1)) {
+  }
+  if (spares == 0)
+    return start_worker();
+  active_++;
+  called_spares_++;
+  spare_bell_++;
+  support::futex_wake_one(spare_bell_);
+  return true;
+}
+
+bool Executor::start_worker()
+{
+  const MutexLock lock(mutex_);
+  if (is_closing_.load() || workers_.size() >= wanted_workers_.load() + max_spares_.load())
+    return false;
+  auto worker = std::make_unique<Worker>();
+  auto *start = new Start{shared_from_this(), worker.get()};
+  const support::CStr name(g_strdup_printf("sl-work-%zu", workers_.size()));
+  active_++;
+  GThread *thread = g_thread_try_new(name.get(), run_worker, start, nullptr);
+  if (thread == nullptr) {
+    active_--;
+    delete start;
+    return false;
+  }
+  worker->thread.store(thread);
+  workers_.push_back(std::move(worker));
+  return true;
+}
+
+// --- Figures ---
+
+ExecutorFigures Executor::figures() const
+{
+  ExecutorFigures figures;
+  support::Histogram lateness;
+  {
+    const MutexLock lock(mutex_);
+    figures.threads = static_cast<unsigned>(workers_.size());
+    for (const auto &worker : workers_) {
+      figures.turns += worker->turns.load(std::memory_order_relaxed) / 2;
+      lateness.add_all(worker->lateness);
+    }
+  }
+  figures.workers = wanted_workers_.load();
+  figures.spares = spares_.load();
+  figures.blocked = blocked_.load();
+  figures.wakeups = wakeups_.load();
+  figures.ticks = ticks_.load();
+  figures.suspensions = suspensions_.load();
+  figures.blocks = blocks_.load();
+  figures.refused_spares = refused_spares_.load();
+  figures.late_p50 = lateness.quantile(0.5);
+  figures.late_p99 = lateness.quantile(0.99);
+  figures.late_max = lateness.max();
+  return figures;
+}
+
+}  // namespace streamlib
