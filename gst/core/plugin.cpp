@@ -3,11 +3,13 @@
 #include "config.h"
 
 #include "gst/core/gstsllink.h"
+#include "gst/core/gstsltestsrc.h"
 
 static gboolean plugin_init(GstPlugin *plugin)
 {
   gboolean ok = FALSE;
   ok |= GST_ELEMENT_REGISTER(sllink, plugin);
+  ok |= GST_ELEMENT_REGISTER(sltestsrc, plugin);
   return ok;
 }
 

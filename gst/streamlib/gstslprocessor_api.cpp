@@ -149,6 +149,22 @@ void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency)
 }
 
 /**
+ * gst_sl_processor_get_running_time:
+ * @self: a processor
+ *
+ * What the pipeline's clock shows. Any thread; takes no lock of the processor's.
+ *
+ * Returns: the running time, %GST_CLOCK_TIME_NONE outside PLAYING and without a clock
+ *
+ * Since: 0.1
+ */
+GstClockTime gst_sl_processor_get_running_time(GstSlProcessor *self)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), GST_CLOCK_TIME_NONE);
+  return ProcessorState::of(self).clock.running_time();
+}
+
+/**
  * gst_sl_processor_wake:
  * @self: a processor
  *

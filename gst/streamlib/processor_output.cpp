@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a processor sends downstream.
 #include "gst/streamlib/processor_state.h"
+#include "gst/support/guards.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
 #define GST_CAT_DEFAULT gst_sl_processor_debug
@@ -32,6 +33,17 @@ CStr make_stream_id(GstElement *element, GstPad *pad, bool is_joined)
                                 GST_OBJECT_NAME(pad)));
   return CStr(gst_pad_create_stream_id(pad, element,
                                        element->numsrcpads > 1 ? GST_OBJECT_NAME(pad) : nullptr));
+}
+
+// A sink that is stopped while a sticky event is on its way to it refuses the event, which
+// gst_pad_push() answers with ERROR.
+bool peer_is_flushing(GstPad *pad)
+{
+  const auto peer = support::adopt_object(gst_pad_get_peer(pad));
+  if (!peer)
+    return false;
+  const support::ObjectLock lock(peer.get());
+  return GST_PAD_IS_FLUSHING(peer.get());
 }
 
 }  // namespace
@@ -112,6 +124,8 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
                      ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
                      : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
   }
+  if (G_UNLIKELY(push_flow_ == GST_FLOW_ERROR) && peer_is_flushing(out->pad.get()))
+    push_flow_ = GST_FLOW_FLUSHING;
   if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) && is_manual)
     after_manual_flow(push_flow_);
   return push_flow_;

@@ -2,6 +2,7 @@
 // GstSlProcessor: what fails, and processors at the ends of a pipeline.
 #include <thread>
 
+#include "gst/support/guards.h"
 #include "processor_fixture.h"
 
 using namespace fixture;
@@ -457,6 +458,38 @@ GST_START_TEST(sink_forwards_what_the_pipeline_sends)
 }
 GST_END_TEST;
 
+// A sink that is stopped refuses the event that is on its way, which must not look like an error.
+GST_START_TEST(event_refused_while_stopping_is_no_error)
+{
+  Rig rig(Kind::Filter, {});
+  const auto sink = adopt_object(GST_PAD(gst_object_ref_sink(gst_pad_new("sink", GST_PAD_SINK))));
+  gst_pad_set_event_function(sink.get(), [](GstPad *pad, GstObject *, GstEvent *event) -> gboolean {
+    const bool refuses = GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT;
+    gst_event_unref(event);
+    if (refuses) {
+      const streamlib::support::ObjectLock lock(pad);
+      GST_PAD_SET_FLUSHING(pad);
+    }
+    return !refuses;
+  });
+  gst_pad_set_chain_function(sink.get(), [](GstPad *, GstObject *, GstBuffer *buffer) {
+    gst_buffer_unref(buffer);
+    return GST_FLOW_OK;
+  });
+  const auto src = adopt_object(gst_element_get_static_pad(rig.element(), "src"));
+  gst_pad_set_active(sink.get(), TRUE);
+  fail_unless(gst_pad_link(src.get(), sink.get()) == GST_PAD_LINK_OK);
+  Feeder &in = rig.add_feeder();
+  rig.play();
+  in.open();
+  fail_unless(eventually([&] { return in.push(0) != GST_FLOW_OK; }));
+  fail_unless_equals_int(in.push(0), GST_FLOW_FLUSHING);
+  fail_unless(!rig.message(GST_MESSAGE_ERROR, 0));
+  rig.stop();
+  gst_pad_unlink(src.get(), sink.get());
+}
+GST_END_TEST;
+
 static Suite *processor_errors_suite()
 {
   Suite *suite = suite_create("processor errors and ends");
@@ -464,6 +497,7 @@ static Suite *processor_errors_suite()
   suite_add_tcase(suite, errors);
   tcase_add_test(errors, setup_failure_fails_the_state_change_and_says_why);
   tcase_add_test(errors, setup_failure_without_a_reason_is_an_error_too);
+  tcase_add_test(errors, event_refused_while_stopping_is_no_error);
   tcase_add_test(errors, setup_and_teardown_enclose_the_steps);
   tcase_add_test(errors, silent_failure_is_reported_once);
   tcase_add_test(errors, reported_error_is_the_only_one);
