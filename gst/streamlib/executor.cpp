@@ -215,6 +215,8 @@ void Executor::come_back(Worker &worker)
 void Executor::sleep_until_work()
 {
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  // Whoever was woken for nothing must not keep others from being woken.
+  is_waking_.store(false, std::memory_order_seq_cst);
   const uint32_t bell = bell_.load(std::memory_order_seq_cst);
   if (!has_jobs() && !is_closing_.load() && active_.load() <= wanted_workers_.load())
     support::futex_wait(bell_, bell, kNoDeadline);
@@ -331,7 +333,8 @@ bool Executor::look_after_workers()
 {
   if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0)
     return false;
-  while (active_.load() < wanted_workers_.load() && add_active()) {
+  for (guint jobs = gst_atomic_queue_length(queue_);
+       jobs > 0 && active_.load() < wanted_workers_.load() && add_active(); jobs--) {
   }
   const int64_t now = monotonic_ns();
   // Only this thread changes the list.

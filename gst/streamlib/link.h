@@ -92,6 +92,7 @@ public:
   void set_flushing();
   // The same, up to the next open(): a flush that ends meanwhile changes nothing.
   void close();
+  bool is_closed() const { return is_closed_.load(); }
   // Drops what is queued and accepts data again, except sticky events other than SEGMENT and EOS,
   // which stay. The pusher must not be in push().
   void flush();
@@ -278,7 +279,7 @@ private:
   std::atomic<uint64_t> unwanted_index_ = 0;
   unsigned flushes_ = 0;
   unsigned seen_pauses_ = 0;
-  bool is_closed_ = true;
+  std::atomic<bool> is_closed_ = true;
   bool was_paused_ = false;
   bool catching_up_ = false;
   // Read outside a ConsumerScope too.

@@ -23,6 +23,18 @@ constexpr unsigned kDefaultDepthLossless = 16;
 // So many events in front of a consumer that does not come are worth a warning.
 constexpr unsigned kBacklogWarning = 1000;
 
+// For whoever pushes into the pad.
+class StreamLock {
+public:
+  explicit StreamLock(GstSlLinkPad *pad) : pad_(GST_PAD_CAST(pad)) { GST_PAD_STREAM_LOCK(pad_); }
+  StreamLock(const StreamLock &) = delete;
+  StreamLock &operator=(const StreamLock &) = delete;
+  ~StreamLock() { GST_PAD_STREAM_UNLOCK(pad_); }
+
+private:
+  GstPad *const pad_;
+};
+
 unsigned default_depth(GstSlLinkPolicy policy)
 {
   switch (policy) {
@@ -131,6 +143,9 @@ void LinkPadState::activate(bool active)
     link().close();
     return;
   }
+  // GstPad lets a pusher in before it calls this. What comes before the link is open is refused,
+  // and who is on the way out is waited for.
+  const StreamLock lock(pad_);
   undecided_.store(true);
   decided_.store(GST_SL_LINK_POLICY_AUTO);
   duration_.store(GST_CLOCK_TIME_NONE);
@@ -264,9 +279,12 @@ GstFlowReturn LinkPadState::event(ProcessorState &processor, GstEvent *event)
     return is_caps ? GST_FLOW_NOT_NEGOTIATED : GST_FLOW_ERROR;
   }
 
+  // The pad offers it again when the link is open.
+  const GstFlowReturn flow = inlet().flow();
+  if (flow == GST_FLOW_FLUSHING && inlet().is_closed())
+    return flow;
   // A sticky event waits for better times, and downstream that wants no more data still takes
   // events.
-  const GstFlowReturn flow = inlet().flow();
   const bool is_eos = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
   const bool waits = flow == GST_FLOW_EOS || (GST_EVENT_IS_STICKY(event) && !is_eos);
   if (flow != GST_FLOW_OK && !waits)

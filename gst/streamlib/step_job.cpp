@@ -24,9 +24,12 @@ constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
 }  // namespace
 
-void StepJob::set_host(std::shared_ptr<JobHost> host)
+void StepJob::set_host(const std::shared_ptr<JobHost> &host)
 {
-  host_ = std::move(host);
+  const MutexLock lock(control_);
+  if (std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end())
+    hosts_.push_back(host);
+  host_.store(host.get());
 }
 
 // --- The processor ---
@@ -104,7 +107,7 @@ void StepJob::wait_until_rests()
 void StepJob::enqueue()
 {
   queued_self = shared_from_this();
-  host_->submit(*this);
+  host_.load()->submit(*this);
 }
 
 // RT
@@ -149,7 +152,7 @@ void StepJob::take_turn()
   if (wanted_at_ != 0) {
     const int64_t late = monotonic_ns() - std::exchange(wanted_at_, 0);
     if (late > 0)
-      host_->note_lateness(late);
+      host_.load()->note_lateness(late);
   }
   const int64_t end = monotonic_ns() + kTurnNs;
   for (int i = 0; i < kStepsPerTurn && may_run_.load(); i++) {
@@ -179,7 +182,7 @@ bool StepJob::rest(int64_t until)
   if (until != kNoDeadline) {
     deadline_.store(until);
     wanted_at_ = until;
-    host_->arm(*this);
+    host_.load()->arm(*this);
   }
   parker.arm(this);
   const bool has_come = until != kNoDeadline && monotonic_ns() >= until;
@@ -208,7 +211,7 @@ void StepJob::suspend_on(std::shared_ptr<Link> link)
   if (std::find(full_links_.begin(), full_links_.end(), link) != full_links_.end())
     return;
   full_links_.push_back(std::move(link));
-  host_->note_suspension();
+  host_.load()->note_suspension();
 }
 
 // The last that a turn does: another thread may run the job at once.

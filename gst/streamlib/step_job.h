@@ -45,8 +45,8 @@ public:
   StepJob &operator=(const StepJob &) = delete;
   ~StepJob() { g_mutex_clear(&control_); }
 
-  // Before start(). Null hands the wait point to a thread again.
-  void set_host(std::shared_ptr<JobHost> host);
+  // Before start(). A host is kept as long as the job.
+  void set_host(const std::shared_ptr<JobHost> &host);
 
   // --- StepRunner
   bool start() override;
@@ -77,14 +77,14 @@ public:
     WaitScope() : job_(current())
     {
       if (job_ != nullptr)
-        job_->host_->begin_wait();
+        job_->host_.load()->begin_wait();
     }
     WaitScope(const WaitScope &) = delete;
     WaitScope &operator=(const WaitScope &) = delete;
     ~WaitScope()
     {
       if (job_ != nullptr)
-        job_->host_->end_wait();
+        job_->host_.load()->end_wait();
     }
 
   private:
@@ -120,7 +120,9 @@ private:
   void wait_until_rests();
 
   Steps &steps_;
-  std::shared_ptr<JobHost> host_;
+  std::atomic<JobHost *> host_ = nullptr;
+  // All that there were: a flush that ends late may still use the one before. Guarded by control_.
+  std::vector<std::shared_ptr<JobHost>> hosts_;
   std::atomic<uint32_t> state_ = kResting;
   std::atomic<unsigned> waiters_ = 0;
   std::atomic<bool> may_run_ = false;

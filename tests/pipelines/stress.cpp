@@ -5,7 +5,8 @@
 //
 // usage: test-stress SECONDS [SEED [ELEMENT]]
 //
-// ELEMENT takes the place of sllink: `queue` tells whether a fault is GStreamer's own.
+// ELEMENT takes the place of sllink, with properties if need be: `queue` tells whether a fault is
+// GStreamer's own. SEED `-` is a random one.
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -40,6 +41,11 @@ constexpr double kHangSeconds = 30;
 
 std::string link_element = "sllink";
 std::atomic<unsigned> faults = 0;
+
+bool has_our_links()
+{
+  return link_element.rfind("sllink", 0) == 0;
+}
 
 double slowness()
 {
@@ -361,7 +367,7 @@ void block(Subject &subject, Random &random)
 
 void change_settings(Subject &subject, Random &random)
 {
-  if (link_element != "sllink")
+  if (!has_our_links())
     return;
   GstElement *link = subject.links()[below(random, subject.links().size())].get();
   switch (below(random, 4)) {
@@ -440,7 +446,7 @@ const Operation &pick(Random &random)
 
 void check_stats(Subject &subject, Random &random)
 {
-  if (link_element != "sllink")
+  if (!has_our_links())
     return;
   GstElement *link = subject.links()[below(random, subject.links().size())].get();
   GstStructure *raw = nullptr;
@@ -463,7 +469,7 @@ void settle(Subject &subject)
 {
   const auto limit = static_cast<GstClockTime>(kHangSeconds / 2 * slowness() * GST_SECOND);
   for (const auto &link : subject.links()) {
-    if (link_element == "sllink")
+    if (has_our_links())
       g_object_set(link.get(), "policy", 0, "depth", 0, "max-time", guint64(0), "max-bytes",
                    guint64(0), "paused", FALSE, nullptr);
   }
@@ -521,7 +527,7 @@ void dump(const std::vector<std::unique_ptr<Subject>> &subjects)
       std::fprintf(stderr, "  %s %s; sink %s; src %s;", GST_OBJECT_NAME(link.get()),
                    gst_element_state_get_name(GST_STATE(link.get())),
                    pad_text(link.get(), "sink").c_str(), pad_text(link.get(), "src").c_str());
-      if (link_element == "sllink") {
+      if (has_our_links()) {
         GstStructure *raw = nullptr;
         g_object_get(link.get(), "stats", &raw, nullptr);
         const StructurePtr stats(raw);
@@ -685,8 +691,9 @@ int main(int argc, char **argv)
     return 2;
   }
   const double seconds = std::atof(argv[1]);
-  const unsigned seed =
-      argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : std::random_device()();
+  const unsigned seed = argc > 2 && std::strcmp(argv[2], "-") != 0
+                            ? static_cast<unsigned>(std::atoi(argv[2]))
+                            : std::random_device()();
   if (argc > 3)
     link_element = argv[3];
   std::printf("seed %u\n", seed);

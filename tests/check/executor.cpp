@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// GstSlExecutor and what runs on it.
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "processor_fixture.h"
+
+using namespace fixture;
+
+namespace {
+
+size_t threads_of_executors()
+{
+  size_t count = 0;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "comm");
+    std::string name;
+    std::getline(file, name);
+    count += name.rfind("sl-work", 0) == 0 || name == "sl-tick" ? 1 : 0;
+  }
+  return count;
+}
+
+// An executor in a runtime of its own, for processors that the test makes.
+class Pool {
+public:
+  explicit Pool(guint workers, guint max_spares = 64, guint64 tick = GST_MSECOND)
+      : executor_(adopt_object(gst_sl_executor_new())), runtime_(adopt_object(gst_sl_runtime_new()))
+  {
+    g_object_set(executor_.get(), "workers", workers, "max-spares", max_spares, "tick", tick,
+                 nullptr);
+    gst_sl_runtime_set_executor(runtime_.get(), executor_.get());
+  }
+
+  GstSlExecutor *executor() const { return executor_.get(); }
+  void adopt(GstElement *element) const
+  {
+    const auto context = adopt_mini(gst_sl_runtime_to_context(runtime_.get(), TRUE));
+    gst_element_set_context(element, context.get());
+    g_object_set(element, "scheduling", GST_SL_SCHEDULING_POOLED, nullptr);
+  }
+  guint64 stat(const char *name) const
+  {
+    GstStructure *raw = nullptr;
+    g_object_get(executor_.get(), "stats", &raw, nullptr);
+    const StructurePtr stats(raw);
+    const GValue *value = gst_structure_get_value(raw, name);
+    fail_unless(value != nullptr, "no figure %s", name);
+    return G_VALUE_HOLDS_UINT64(value) ? g_value_get_uint64(value) : g_value_get_uint(value);
+  }
+
+private:
+  GObjectPtr<GstSlExecutor> executor_;
+  GObjectPtr<GstSlRuntime> runtime_;
+};
+
+// A pooled processor between a feeder and a recorder.
+class PooledRig : public Rig {
+public:
+  PooledRig(const Pool &pool, Kind kind, Hooks hooks = {}, const char *name = "processor")
+      : Rig(kind, std::move(hooks), name)
+  {
+    pool.adopt(element());
+  }
+};
+
+void make_continuous(Rig &rig, GstClockTime interval)
+{
+  gst_sl_processor_set_live(rig.processor(), TRUE);
+  gst_sl_processor_set_execution(rig.processor(), GST_SL_EXECUTION_CONTINUOUS);
+  rig.set("interval", interval);
+}
+
+}  // namespace
+
+GST_START_TEST(buffers_come_through_in_order)
+{
+  const Pool pool(2);
+  std::set<GThread *> threads;
+  Hooks hooks;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
+    threads.insert(g_thread_self());
+    *output = input;
+    return GST_FLOW_OK;
+  };
+  PooledRig rig(pool, Kind::Filter, hooks);
+  rig.add_recorder();
+  Feeder &in = rig.add_feeder();
+  rig.play();
+  in.open();
+  for (guint64 i = 0; i < 5000; i++)
+    fail_unless_equals_int(in.push(i * GST_MSECOND, i), GST_FLOW_OK);
+  in.eos();
+  fail_unless(eventually([&] { return rig.out().has_eos(); }));
+  const auto numbers = rig.out().numbers();
+  fail_unless_equals_uint64(numbers.size(), 5000);
+  for (guint64 i = 0; i < 5000; i++)
+    fail_unless_equals_uint64(numbers[i], i);
+  rig.stop();
+  fail_if(threads.contains(g_thread_self()));
+  fail_unless(threads.size() <= 3, "%zu threads", threads.size());
+  fail_unless(!rig.message(GST_MESSAGE_STREAM_STATUS, 0), "a pooled processor has no thread");
+}
+GST_END_TEST;
+
+GST_START_TEST(threads_end_with_the_runtime)
+{
+  fail_unless_equals_uint64(threads_of_executors(), 0);
+  {
+    const Pool pool(3);
+    PooledRig rig(pool, Kind::Filter);
+    rig.add_recorder();
+    Feeder &in = rig.add_feeder();
+    fail_unless_equals_uint64(threads_of_executors(), 0);
+    rig.play();
+    in.open();
+    fail_unless_equals_int(in.push(0), GST_FLOW_OK);
+    fail_unless(eventually([&] { return rig.out().buffers() == 1; }));
+    fail_unless(threads_of_executors() >= 2);
+    rig.stop();
+    rig.set_state(GST_STATE_NULL);
+  }
+  fail_unless(eventually([] { return threads_of_executors() == 0; }));
+}
+GST_END_TEST;
+
+GST_START_TEST(idle_processors_cost_nothing)
+{
+  const Pool pool(2);
+  std::vector<std::unique_ptr<PooledRig>> rigs;
+  for (int i = 0; i < 50; i++) {
+    rigs.push_back(std::make_unique<PooledRig>(pool, Kind::Filter));
+    rigs.back()->add_recorder();
+    rigs.back()->add_feeder();
+    rigs.back()->play();
+    rigs.back()->feeder().open();
+    rigs.back()->feeder().push(0);
+  }
+  for (const auto &rig : rigs)
+    fail_unless(eventually([&] { return rig->out().buffers() == 1; }));
+  sleep_ms(50);
+  const guint64 turns = pool.stat("turns"), ticks = pool.stat("ticks");
+  sleep_ms(500);
+  fail_unless_equals_uint64(pool.stat("turns"), turns);
+  fail_unless_equals_uint64(pool.stat("ticks"), ticks);
+}
+GST_END_TEST;
+
+GST_START_TEST(continuous_ones_share_the_tick)
+{
+  const Pool pool(2, 64, 5 * GST_MSECOND);
+  std::atomic<int> steps = 0;
+  std::vector<std::unique_ptr<PooledRig>> rigs;
+  Hooks hooks;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
+    steps++;
+    return GST_FLOW_OK;
+  };
+  for (int i = 0; i < 40; i++) {
+    rigs.push_back(std::make_unique<PooledRig>(pool, Kind::Source, hooks));
+    rigs.back()->add_recorder();
+    make_continuous(*rigs.back(), 10 * GST_MSECOND);
+  }
+  for (const auto &rig : rigs)
+    rig->play();
+  sleep_ms(100);
+  const int before = steps.load();
+  const guint64 ticks = pool.stat("ticks");
+  const gint64 began = g_get_monotonic_time();
+  sleep_ms(1000);
+  const double seconds = static_cast<double>(g_get_monotonic_time() - began) / 1e6;
+  const double rate = (steps.load() - before) / seconds / 40;
+  const double wakeups = static_cast<double>(pool.stat("ticks") - ticks) / seconds;
+  for (const auto &rig : rigs)
+    rig->stop();
+  fail_unless(rate > 90 && rate < 105, "%g steps a second", rate);
+  // 200 ticks a second, a wake-up for what was ordered in each, and looks after the workers.
+  fail_unless(wakeups < 800, "%g wake-ups a second for 4000 steps", wakeups);
+  fail_unless(pool.stat("late-max") > 0);
+}
+GST_END_TEST;
+
+// Beside one that always has something to do, with one worker.
+GST_START_TEST(nobody_starves)
+{
+  const Pool pool(1);
+  std::atomic<guint64> greedy = 0;
+  Hooks hooks;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
+    greedy++;
+    return GST_FLOW_OK;
+  };
+  PooledRig busy(pool, Kind::Source, hooks, "busy");
+  busy.add_recorder();
+  make_continuous(busy, 0);
+  PooledRig rig(pool, Kind::Filter);
+  rig.add_recorder();
+  Feeder &in = rig.add_feeder();
+  rig.play();
+  in.open();
+  busy.play();
+  fail_unless(eventually([&] { return greedy.load() > 1000; }));
+  for (guint64 i = 0; i < 200; i++) {
+    fail_unless_equals_int(in.push(i, i), GST_FLOW_OK);
+    fail_unless(eventually([&] { return rig.out().buffers() == i + 1; }, 2000),
+                "starved after %u buffers", static_cast<unsigned>(i));
+  }
+  busy.stop();
+}
+GST_END_TEST;
+
+// A pooled pusher leaves what one step gives beyond the depth, and goes on at half of it.
+GST_START_TEST(full_link_suspends)
+{
+  const Pool pool(1);
+  Gate gate;
+  std::atomic<guint64> made = 0;
+  Hooks source_hooks;
+  source_hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **output) {
+    if (made.load() == 100)
+      return GST_FLOW_EOS;
+    *output = make_buffer(made.load() * GST_MSECOND, made.load());
+    made++;
+    return GST_FLOW_OK;
+  };
+  PooledRig source(pool, Kind::Source, source_hooks, "source");
+  gst_sl_processor_set_execution(source.processor(), GST_SL_EXECUTION_CONTINUOUS);
+  source.set("interval", guint64{0});
+  Rig sink(Kind::Filter, {}, "sink");
+  sink.add_recorder().on_buffer = [&](GstBuffer *) {
+    gate.wait();
+    return GST_FLOW_OK;
+  };
+  const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
+  const auto in = adopt_object(gst_element_get_static_pad(sink.element(), "sink"));
+  g_object_set(in.get(), "policy", GST_SL_LINK_POLICY_LOSSLESS, "depth", 4, nullptr);
+  fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
+  sink.play();
+  source.play();
+  fail_unless(eventually([&] { return gate.has_visitor() && pool.stat("suspensions") > 0; }));
+  sleep_ms(50);
+  // One that the sink works on, and the depth.
+  fail_unless(made.load() <= 6, "%u buffers", static_cast<unsigned>(made.load()));
+  fail_unless_equals_uint64(pool.stat("blocked"), 0);
+
+  // The worker is free for others meanwhile.
+  PooledRig other(pool, Kind::Filter, {}, "other");
+  other.add_recorder();
+  other.add_feeder();
+  other.play();
+  other.feeder().open();
+  other.feeder().push(0);
+  fail_unless(eventually([&] { return other.out().buffers() == 1; }));
+
+  gate.open();
+  fail_unless(eventually([&] { return sink.out().has_eos(); }));
+  fail_unless_equals_uint64(sink.out().numbers().size(), 100);
+  source.stop();
+  sink.stop();
+  gst_pad_unlink(out.get(), in.get());
+}
+GST_END_TEST;
+
+// Stopped, and flushed, while it is suspended.
+GST_START_TEST(suspension_ends_with_a_stop)
+{
+  const Pool pool(1);
+  for (int round = 0; round < 20; round++) {
+    Gate gate;
+    Hooks hooks;
+    hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **output) {
+      *output = make_buffer(0, 0);
+      return GST_FLOW_OK;
+    };
+    PooledRig source(pool, Kind::Source, hooks, "source");
+    gst_sl_processor_set_execution(source.processor(), GST_SL_EXECUTION_CONTINUOUS);
+    source.set("interval", guint64{0});
+    Rig sink(Kind::Filter, {}, "sink");
+    sink.add_recorder().on_buffer = [&](GstBuffer *) {
+      gate.wait();
+      return GST_FLOW_OK;
+    };
+    const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
+    const auto in = adopt_object(gst_element_get_static_pad(sink.element(), "sink"));
+    fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
+    sink.play();
+    source.play();
+    fail_unless(eventually([&] { return pool.stat("suspensions") > static_cast<guint64>(round); }));
+    const gint64 began = g_get_monotonic_time();
+    source.stop();
+    fail_unless(g_get_monotonic_time() - began < limit_ms(1000) * 1000);
+    gate.open();
+    sink.stop();
+    gst_pad_unlink(out.get(), in.get());
+  }
+}
+GST_END_TEST;
+
+// Three steps never come back: 497 others go on.
+GST_START_TEST(blocked_threads_are_replaced)
+{
+  const Pool pool(2);
+  Gate gate;
+  Hooks stuck_hooks;
+  stuck_hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
+    gate.wait();
+    *output = input;
+    return GST_FLOW_OK;
+  };
+  std::vector<std::unique_ptr<PooledRig>> rigs;
+  for (int i = 0; i < 500; i++) {
+    rigs.push_back(
+        std::make_unique<PooledRig>(pool, Kind::Filter, i < 3 ? stuck_hooks : Hooks(), nullptr));
+    rigs.back()->add_recorder();
+    rigs.back()->add_feeder();
+    rigs.back()->play();
+    rigs.back()->feeder().open();
+  }
+  for (guint64 round = 0; round < 5; round++) {
+    for (const auto &rig : rigs)
+      rig->feeder().push(round * GST_MSECOND, round);
+  }
+  for (size_t i = 3; i < rigs.size(); i++)
+    fail_unless(eventually([&] { return rigs[i]->out().buffers() == 5; }), "stream %zu stands", i);
+  // The third one is not missed before somebody waits for its thread.
+  fail_unless(pool.stat("blocked") >= 2);
+  fail_unless(pool.stat("blocks") >= 2);
+  fail_unless(pool.stat("threads") <= 6, "%u threads", static_cast<unsigned>(pool.stat("threads")));
+  gate.open();
+  for (size_t i = 0; i < 3; i++)
+    fail_unless(eventually([&] { return rigs[i]->out().buffers() == 5; }));
+  fail_unless(eventually([&] { return pool.stat("blocked") == 0; }));
+  for (const auto &rig : rigs)
+    rig->stop();
+}
+GST_END_TEST;
+
+// More are blocked than may be replaced: that is counted, and work goes on when one is back.
+GST_START_TEST(spares_are_limited)
+{
+  const Pool pool(1, 1);
+  Gate gate;
+  Hooks stuck_hooks;
+  stuck_hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
+    gate.wait();
+    *output = input;
+    return GST_FLOW_OK;
+  };
+  std::vector<std::unique_ptr<PooledRig>> rigs;
+  for (int i = 0; i < 3; i++) {
+    rigs.push_back(
+        std::make_unique<PooledRig>(pool, Kind::Filter, i < 2 ? stuck_hooks : Hooks(), nullptr));
+    rigs.back()->add_recorder();
+    rigs.back()->add_feeder();
+    rigs.back()->play();
+    rigs.back()->feeder().open();
+    rigs.back()->feeder().push(0);
+  }
+  fail_unless(eventually([&] { return pool.stat("refused-spares") > 0; }));
+  sleep_ms(50);
+  fail_unless_equals_uint64(rigs[2]->out().buffers(), 0);
+  fail_unless_equals_uint64(pool.stat("threads"), 2);
+  gate.open();
+  for (const auto &rig : rigs)
+    fail_unless(eventually([&] { return rig->out().buffers() == 1; }));
+  fail_unless(eventually([&] { return pool.stat("blocked") == 0; }));
+}
+GST_END_TEST;
+
+// A serialized query within a step waits for another pooled processor.
+GST_START_TEST(query_of_a_step_is_answered)
+{
+  const Pool pool(1);
+  std::atomic<int> answered = 0;
+  GstPad *src = nullptr;
+  Hooks hooks;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
+    const auto caps = adopt_mini(gst_caps_new_empty_simple("application/x-test"));
+    const auto query = adopt_mini(gst_query_new_allocation(caps.get(), FALSE));
+    gst_pad_peer_query(src, query.get());
+    answered++;
+    return GST_FLOW_OK;
+  };
+  PooledRig source(pool, Kind::Source, hooks, "source");
+  make_continuous(source, 20 * GST_MSECOND);
+  PooledRig filter(pool, Kind::Filter, {}, "filter");
+  filter.add_recorder();
+  const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
+  src = out.get();
+  const auto in = adopt_object(gst_element_get_static_pad(filter.element(), "sink"));
+  fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
+  filter.play();
+  source.play();
+  fail_unless(eventually([&] { return answered.load() >= 10; }, 5000), "%d answers",
+              answered.load());
+  source.stop();
+  filter.stop();
+  gst_pad_unlink(out.get(), in.get());
+}
+GST_END_TEST;
+
+// Flushes and state changes at random moments.
+GST_START_TEST(stops_and_flushes_under_load)
+{
+  const Pool pool(2);
+  PooledRig rig(pool, Kind::Filter);
+  rig.add_recorder();
+  Feeder &in = rig.add_feeder();
+  // A pad that goes down forgets its events, and the feeder does not know.
+  _gst_check_expecting_log = TRUE;
+  std::atomic<bool> ends = false;
+  std::thread pusher([&] {
+    while (!ends.load()) {
+      in.open();
+      for (int i = 0; i < 50; i++)
+        in.push(static_cast<GstClockTime>(i));
+      in.flush();
+    }
+  });
+  for (int i = 0; i < 200; i++) {
+    rig.set_state(GST_STATE_PLAYING);
+    if (i % 3 == 0)
+      g_usleep(static_cast<gulong>(i % 7) * 100);
+    rig.set_state(i % 2 == 0 ? GST_STATE_READY : GST_STATE_NULL);
+  }
+  ends = true;
+  pusher.join();
+  _gst_check_expecting_log = FALSE;
+  rig.out().clear();
+  rig.play();
+  in.flush();
+  in.open();
+  fail_unless_equals_int(in.push(0), GST_FLOW_OK);
+  fail_unless(eventually([&] { return rig.out().buffers() == 1; }));
+}
+GST_END_TEST;
+
+GST_START_TEST(any_number_of_workers)
+{
+  for (const guint workers : {0U, 1000U, 1U}) {
+    const Pool pool(workers);
+    PooledRig rig(pool, Kind::Filter);
+    rig.add_recorder();
+    Feeder &in = rig.add_feeder();
+    rig.play();
+    in.open();
+    for (int i = 0; i < 100; i++)
+      in.push(static_cast<GstClockTime>(i));
+    fail_unless(eventually([&] { return rig.out().buffers() == 100; }));
+    if (workers == 0)
+      fail_unless_equals_uint64(pool.stat("workers"), std::thread::hardware_concurrency());
+    // Threads come with the work.
+    fail_unless(pool.stat("threads") < 10);
+    // It may change while it works.
+    g_object_set(pool.executor(), "workers", 3, nullptr);
+    in.push(0);
+    fail_unless(eventually([&] { return rig.out().buffers() == 101; }));
+    g_object_set(pool.executor(), "workers", 1, nullptr);
+    in.push(0);
+    fail_unless(eventually([&] { return rig.out().buffers() == 102; }));
+    fail_unless_equals_uint64(pool.stat("workers"), 1);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(tick_stays_once_there_is_work)
+{
+  const Pool pool(1, 64, 2 * GST_MSECOND);
+  PooledRig rig(pool, Kind::Filter);
+  rig.add_recorder();
+  rig.play();
+  g_log_set_always_fatal(static_cast<GLogLevelFlags>(0));
+  const GLogFunc before = g_log_set_default_handler(
+      [](const char *, GLogLevelFlags, const char *, gpointer) {}, nullptr);
+  g_object_set(pool.executor(), "tick", 9 * GST_MSECOND, nullptr);
+  g_log_set_default_handler(before, nullptr);
+  guint64 tick;
+  g_object_get(pool.executor(), "tick", &tick, nullptr);
+  fail_unless_equals_uint64(tick, 2 * GST_MSECOND);
+}
+GST_END_TEST;
+
+// A child process has none of the threads, and says so instead of standing still.
+GST_START_TEST(fork_is_an_error_that_says_so)
+{
+  const Pool pool(1);
+  PooledRig first(pool, Kind::Filter, {}, "first");
+  first.add_recorder();
+  first.play();
+  PooledRig rig(pool, Kind::Filter, {}, "second");
+  rig.add_recorder();
+  rig.set_state(GST_STATE_READY);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    const bool refused = rig.set_state(GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE;
+    const auto message = rig.message(GST_MESSAGE_ERROR, 0);
+    _exit(refused && message && text_of(message.get()).find("forked") != std::string::npos ? 0 : 1);
+  }
+  int status = -1;
+  fail_unless(waitpid(child, &status, 0) == child);
+  fail_unless(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+GST_END_TEST;
+
+GST_START_TEST(ten_thousand_links)
+{
+  const Pool pool(2);
+  // ThreadSanitizer remembers no more than that.
+  const size_t links = limit_ms(1) < 10 ? 10000 : 1000;
+  std::atomic<size_t> arrived = 0;
+  Hooks hooks;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **) {
+    gst_buffer_unref(input);
+    arrived++;
+    return GST_FLOW_OK;
+  };
+  std::vector<GObjectPtr<GstSlProcessor>> processors;
+  std::vector<std::unique_ptr<Feeder>> feeders;
+  for (size_t i = 0; i < links; i++) {
+    processors.push_back(make_processor(Kind::Sink, hooks, nullptr));
+    GstElement *element = GST_ELEMENT(processors.back().get());
+    pool.adopt(element);
+    feeders.push_back(std::make_unique<Feeder>(processors.back().get(), "sink"));
+    fail_unless(gst_element_set_state(element, GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE);
+    feeders.back()->open();
+  }
+  for (int round = 0; round < 3; round++) {
+    for (const auto &feeder : feeders)
+      fail_unless_equals_int(feeder->push(0), GST_FLOW_OK);
+  }
+  fail_unless(eventually([&] { return arrived.load() == 3 * links; }), "%zu arrived",
+              arrived.load());
+  fail_unless(pool.stat("threads") <= 4);
+  const gint64 began = g_get_monotonic_time();
+  for (const auto &processor : processors)
+    gst_element_set_state(GST_ELEMENT(processor.get()), GST_STATE_NULL);
+  fail_unless(g_get_monotonic_time() - began < limit_ms(2000) * 1000);
+}
+GST_END_TEST;
+
+static Suite *executor_suite()
+{
+  Suite *suite = suite_create("executor");
+  TCase *tc = tcase_create("executor");
+  suite_add_tcase(suite, tc);
+  tcase_set_timeout(tc, 60);
+  tcase_add_test(tc, buffers_come_through_in_order);
+  tcase_add_test(tc, threads_end_with_the_runtime);
+  tcase_add_test(tc, idle_processors_cost_nothing);
+  tcase_add_test(tc, continuous_ones_share_the_tick);
+  tcase_add_test(tc, nobody_starves);
+  tcase_add_test(tc, full_link_suspends);
+  tcase_add_test(tc, suspension_ends_with_a_stop);
+  tcase_add_test(tc, blocked_threads_are_replaced);
+  tcase_add_test(tc, spares_are_limited);
+  tcase_add_test(tc, query_of_a_step_is_answered);
+  tcase_add_test(tc, stops_and_flushes_under_load);
+  tcase_add_test(tc, any_number_of_workers);
+  tcase_add_test(tc, tick_stays_once_there_is_work);
+  tcase_add_test(tc, fork_is_an_error_that_says_so);
+  tcase_add_test(tc, ten_thousand_links);
+  return suite;
+}
+
+GST_CHECK_MAIN(executor)
