@@ -123,13 +123,6 @@ static TestSrcState &gst_sl_test_src_state(gpointer self)
   return *static_cast<TestSrcState *>(gst_sl_test_src_get_instance_private(GST_SL_TEST_SRC(self)));
 }
 
-static GstClockTime gst_sl_test_src_interval(gpointer self)
-{
-  guint64 interval;
-  g_object_get(self, "interval", &interval, nullptr);
-  return interval;
-}
-
 // --- Caps ---
 
 static MiniPtr<GstCaps> gst_sl_test_src_video_caps()
@@ -211,8 +204,9 @@ static bool gst_sl_test_src_use_caps(GstSlTestSrc *self, Media media, GstCaps *c
   }
   if (!gst_audio_info_from_caps(&state.audio, caps))
     return false;
-  const guint64 samples = gst_util_uint64_scale_ceil(gst_sl_test_src_interval(self),
-                                                     GST_AUDIO_INFO_RATE(&state.audio), GST_SECOND);
+  const guint64 samples =
+      gst_util_uint64_scale_ceil(gst_sl_processor_get_interval(GST_SL_PROCESSOR(self)),
+                                 GST_AUDIO_INFO_RATE(&state.audio), GST_SECOND);
   state.tone.set_info(state.audio);
   return gst_sl_test_src_make_pool(state, caps, (samples + 1) * GST_AUDIO_INFO_BPF(&state.audio));
 }
@@ -231,8 +225,8 @@ static bool gst_sl_test_src_negotiate(GstSlTestSrc *self, GstPad *pad)
                                   "the intersection of the caps is empty");
     return false;
   }
-  const MiniPtr<GstCaps> caps =
-      gst_sl_test_src_fixate(media, std::move(allowed), gst_sl_test_src_interval(self));
+  const MiniPtr<GstCaps> caps = gst_sl_test_src_fixate(
+      media, std::move(allowed), gst_sl_processor_get_interval(GST_SL_PROCESSOR(self)));
   const MiniPtr<GstCaps> current = adopt_mini(gst_pad_get_current_caps(pad));
   if (current && gst_caps_is_equal(current.get(), caps.get()) && state.is_negotiated)
     return true;
@@ -312,7 +306,7 @@ static GstFlowReturn gst_sl_test_src_process(GstSlProcessor *processor, GstSlLin
       return GST_FLOW_NOT_NEGOTIATED;
     state.is_negotiated = true;
   }
-  const GstClockTime interval = gst_sl_test_src_interval(self);
+  const GstClockTime interval = gst_sl_processor_get_interval(GST_SL_PROCESSOR(self));
   const guint64 before = state.tick;
   const bool is_first = !GST_CLOCK_TIME_IS_VALID(state.origin);
   state.tick =

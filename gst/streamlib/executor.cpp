@@ -25,8 +25,8 @@ namespace {
 // A job that runs for so long without using the processor is blocked.
 constexpr int64_t kBlockedNs = 5 * 1000 * 1000;
 
-// So many places the queue has at first; it grows when there are more jobs.
-constexpr unsigned kQueueSize = 1024;
+// So many jobs have room at first.
+constexpr size_t kSmallestRing = 1024;
 
 // The worker of the calling thread.
 thread_local void *current_worker = nullptr;
@@ -51,7 +51,6 @@ Executor::Executor(const Settings &settings)
       wanted_workers_(settings.workers == 0 ? cpus() : settings.workers),
       max_spares_(settings.max_spares),
       tick_ns_(settings.tick_ns),
-      queue_(gst_atomic_queue_new(kQueueSize)),
       wheel_(settings.tick_ns)
 {
   static gsize once = 0;
@@ -65,29 +64,46 @@ Executor::Executor(const Settings &settings)
 
 Executor::~Executor()
 {
-  gst_atomic_queue_unref(queue_);
+  for (const auto &ring : rings_)
+    delete ring.load();
   g_mutex_clear(&mutex_);
 }
 
 // --- Start and end ---
 
-bool Executor::join()
+// Under the lock.
+void Executor::make_room()
 {
-  if (process_ != getpid())
-    return false;
-  const MutexLock lock(mutex_);
-  if (is_closing_.load())
-    return false;
+  members_++;
+  const size_t count = ring_count_.load();
+  const size_t room = count == 0 ? 0 : rings_[count - 1].load()->capacity();
+  if (members_.load() <= room)
+    return;
+  rings_[count].store(new Ring(std::max(kSmallestRing, room * 2)));
+  ring_count_.store(count + 1);
+}
+
+bool Executor::start_timekeeper()
+{
   if (is_started_)
     return true;
   auto *self = new std::shared_ptr<Executor>(shared_from_this());
   timekeeper_thread_ = g_thread_try_new("sl-tick", run_timekeeper, self, nullptr);
-  if (timekeeper_thread_ == nullptr) {
+  if (timekeeper_thread_ == nullptr)
     delete self;
-    return false;
-  }
-  is_started_ = true;
-  return true;
+  is_started_ = timekeeper_thread_ != nullptr;
+  return is_started_;
+}
+
+std::shared_ptr<JobHost> Executor::join()
+{
+  if (process_ != getpid())
+    return nullptr;
+  const MutexLock lock(mutex_);
+  if (is_closing_.load() || !start_timekeeper())
+    return nullptr;
+  make_room();
+  return {this, [self = shared_from_this()](JobHost *) { self->members_--; }};
 }
 
 void Executor::close()
@@ -132,13 +148,41 @@ void Executor::set_workers(unsigned workers)
 // RT
 void Executor::submit(StepJob &job)
 {
-  gst_atomic_queue_push(queue_, &job);
+  const size_t count = ring_count_.load(std::memory_order_acquire);
+  // It fails only while a thread stands between taking from a slot and giving it back, and all
+  // others have gone round the whole ring.
+  while (!rings_[count - 1].load(std::memory_order_relaxed)->push(&job))
+    std::this_thread::yield();
   notify();
 }
 
 StepJob *Executor::take()
 {
-  return static_cast<StepJob *>(gst_atomic_queue_pop(queue_));
+  const size_t count = ring_count_.load(std::memory_order_acquire);
+  for (size_t i = 0; i < count; i++) {
+    if (StepJob *job = rings_[i].load(std::memory_order_relaxed)->pop())
+      return job;
+  }
+  return nullptr;
+}
+
+bool Executor::has_jobs() const
+{
+  const size_t count = ring_count_.load(std::memory_order_acquire);
+  for (size_t i = 0; i < count; i++) {
+    if (rings_[i].load(std::memory_order_relaxed)->has_items())
+      return true;
+  }
+  return false;
+}
+
+size_t Executor::waiting_jobs() const
+{
+  const size_t count = ring_count_.load(std::memory_order_acquire);
+  size_t jobs = 0;
+  for (size_t i = 0; i < count; i++)
+    jobs += rings_[i].load(std::memory_order_relaxed)->size();
+  return jobs;
 }
 
 // One worker is woken at a time, and wakes the next one if it finds more than it takes.
@@ -333,7 +377,7 @@ bool Executor::look_after_workers()
 {
   if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0)
     return false;
-  for (guint jobs = gst_atomic_queue_length(queue_);
+  for (size_t jobs = waiting_jobs();
        jobs > 0 && active_.load() < wanted_workers_.load() && add_active(); jobs--) {
   }
   const int64_t now = monotonic_ns();

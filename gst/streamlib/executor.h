@@ -2,6 +2,7 @@
 // A few threads that run the steps of many processors.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "gst/streamlib/step_job.h"
 #include "gst/streamlib/timer_wheel.h"
 #include "gst/support/histogram.h"
+#include "gst/support/mpmc_ring.h"
 #include "gst/support/mpsc_list.h"
 #include "gst/support/parker.h"
 #include "gst/support/pointer_ring.h"
@@ -55,9 +57,9 @@ public:
   Executor &operator=(const Executor &) = delete;
   ~Executor() override;
 
-  // Before the first job, and for each that comes. False in a process that was forked from the one
-  // which has the threads, and when the system gives none.
-  bool join();
+  // For a job: the executor, with a place in its queue for as long as the job keeps it. Null in a
+  // process that was forked from the one which has the threads, and when the system gives none.
+  std::shared_ptr<JobHost> join();
   // No job runs after this. The threads end, but for the calling one if it is one of them.
   void close();
 
@@ -94,6 +96,8 @@ private:
     Worker *worker;
   };
 
+  bool start_timekeeper();
+  void make_room();
   static gpointer run_worker(gpointer data);
   static gpointer run_timekeeper(gpointer data);
 
@@ -106,7 +110,8 @@ private:
 
   // Any thread.
   StepJob *take();
-  bool has_jobs() const { return gst_atomic_queue_length(queue_) > 0; }
+  bool has_jobs() const;
+  size_t waiting_jobs() const;
   void notify();
   void ask_timekeeper();
 
@@ -123,7 +128,14 @@ private:
   std::atomic<unsigned> wanted_workers_;
   std::atomic<unsigned> max_spares_;
   const int64_t tick_ns_;
-  GstAtomicQueue *const queue_;
+
+  // The queue: a job is in it once at most, so that a ring for all of them does not fill. When more
+  // join than the last ring can hold, a longer one follows; those before it are emptied first.
+  using Ring = support::MpmcRing<StepJob>;
+  static constexpr size_t kMaxRings = 24;
+  std::array<std::atomic<Ring *>, kMaxRings> rings_ = {};
+  std::atomic<size_t> ring_count_ = 0;
+  std::atomic<size_t> members_ = 0;
 
   // --- Workers. `active` are those that run jobs or look for some: not the blocked, nor spares.
   alignas(support::kCacheSpan) std::atomic<unsigned> active_ = 0;

@@ -84,6 +84,7 @@ GST_SL_API gboolean gst_sl_processor_set_src_caps(GstSlProcessor *self, GstPad *
 GST_SL_API void gst_sl_processor_set_execution(GstSlProcessor *self, GstSlExecution execution);
 GST_SL_API void gst_sl_processor_set_live(GstSlProcessor *self, gboolean live);
 GST_SL_API void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency);
+GST_SL_API GstClockTime gst_sl_processor_get_interval(GstSlProcessor *self);
 GST_SL_API GstClockTime gst_sl_processor_get_running_time(GstSlProcessor *self);
 GST_SL_API void gst_sl_processor_wake(GstSlProcessor *self);
 GST_SL_API gboolean gst_sl_processor_is_stopping(GstSlProcessor *self);

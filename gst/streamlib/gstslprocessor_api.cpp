@@ -149,6 +149,22 @@ void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency)
 }
 
 /**
+ * gst_sl_processor_get_interval:
+ * @self: a processor
+ *
+ * #GstSlProcessor:interval, for the process method. Any thread.
+ *
+ * Returns: the period of continuous execution, in nanoseconds
+ *
+ * Since: 0.1
+ */
+GstClockTime gst_sl_processor_get_interval(GstSlProcessor *self)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self), 0);
+  return ProcessorState::of(self).interval;
+}
+
+/**
  * gst_sl_processor_get_running_time:
  * @self: a processor
  *

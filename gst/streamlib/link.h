@@ -199,6 +199,7 @@ private:
   int64_t next_stamp();
   void wake_consumer();
   void grow();
+  uint64_t oldest_index() const;
   GstClockTime queued_time() const;
 
   // Consumer.

@@ -27,10 +27,23 @@ uint64_t Link::gone() const
          dropped_broken_.load(std::memory_order_relaxed);
 }
 
+// Of what is queued; a ring that was too small is left behind empty.
+uint64_t Link::oldest_index() const
+{
+  const Ring *ring = evict_ring_;
+  while (ring->size() == 0) {
+    const Ring *next = ring->next.load(std::memory_order_relaxed);
+    if (next == nullptr)
+      break;
+    ring = next;
+  }
+  return ring->head();
+}
+
 GstClockTime Link::queued_time() const
 {
   const uint64_t next = ring_->next_index();
-  const uint64_t oldest = evict_ring_->head();
+  const uint64_t oldest = oldest_index();
   if (times_.empty() || oldest == next)
     return 0;
   const GstClockTime first = times_[oldest & (times_.size() - 1)];
@@ -50,10 +63,16 @@ bool Link::is_full() const
       return true;
   }
   const uint64_t max_bytes = max_bytes_.load(std::memory_order_relaxed);
+  const GstClockTime max_time = max_time_.load(std::memory_order_relaxed);
+  if (max_bytes == 0 && max_time == 0)
+    return false;
+  // Whatever the limits are, one buffer has room.
+  cached_gone_ = gone();
+  if (came == cached_gone_)
+    return false;
   if (max_bytes != 0 &&
       pushed_bytes_.load() - evicted_bytes_.load() - popped_bytes_.load() >= max_bytes)
     return true;
-  const GstClockTime max_time = max_time_.load(std::memory_order_relaxed);
   return max_time != 0 && queued_time() >= max_time;
 }
 

@@ -92,10 +92,10 @@ bool ProcessorState::start_runner()
     runner_.store(&task_);
     return task_.start();
   }
-  const std::shared_ptr<Executor> executor = executor_of(runtime());
-  if (!executor->join())
+  std::shared_ptr<JobHost> executor = executor_of(runtime())->join();
+  if (!executor)
     return false;
-  job_->set_host(executor);
+  job_->set_host(std::move(executor));
   runner_.store(job_.get());
   return job_->start();
 }

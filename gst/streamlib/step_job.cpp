@@ -24,12 +24,15 @@ constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
 }  // namespace
 
-void StepJob::set_host(const std::shared_ptr<JobHost> &host)
+void StepJob::set_host(std::shared_ptr<JobHost> host)
 {
   const MutexLock lock(control_);
-  if (std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end())
-    hosts_.push_back(host);
   host_.store(host.get());
+  const bool is_known = std::any_of(hosts_.begin(), hosts_.end(), [&host](const auto &known) {
+    return known.get() == host.get();
+  });
+  if (!is_known)
+    hosts_.push_back(std::move(host));
 }
 
 // --- The processor ---

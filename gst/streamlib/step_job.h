@@ -46,7 +46,7 @@ public:
   ~StepJob() { g_mutex_clear(&control_); }
 
   // Before start(). A host is kept as long as the job.
-  void set_host(const std::shared_ptr<JobHost> &host);
+  void set_host(std::shared_ptr<JobHost> host);
 
   // --- StepRunner
   bool start() override;

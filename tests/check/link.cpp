@@ -400,6 +400,46 @@ GST_START_TEST(test_a_pusher_that_must_not_wait)
 }
 GST_END_TEST
 
+// A link that has grown knows what is queued in the rings after the first.
+GST_START_TEST(test_limits_after_growth)
+{
+  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 2);
+  fail_unless_equals_int(test.push(1, 0), GST_FLOW_OK);
+  test.link.set_depth(100);
+  for (uint64_t n = 2; n <= 80; n++)
+    fail_unless_equals_int(test.push(n, n * 10), GST_FLOW_OK);
+  test.link.set_max_time(100);
+  for (uint64_t n = 1; n <= 80; n++)
+    fail_unless_equals_uint64(test.next_buffer(), n);
+  const auto push = [&](uint64_t n) {
+    GstBuffer *buffer = gst_buffer_new();
+    GST_BUFFER_OFFSET(buffer) = n;
+    return test.link.push(GST_MINI_OBJECT_CAST(buffer), n * 10, Link::Wait::Forbidden);
+  };
+  // Empty: there is room. Then for as long as the limit says.
+  for (uint64_t n = 81; n <= 90; n++)
+    fail_unless(push(n) == Link::Pushed::Done, "full at %u", static_cast<unsigned>(n));
+  fail_unless(push(91) == Link::Pushed::Suspend);
+  fail_unless_equals_uint64(test.next_buffer(), 81);
+}
+GST_END_TEST
+
+// A buffer that is greater than the limit comes through, alone.
+GST_START_TEST(test_greater_than_the_limit)
+{
+  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 8);
+  test.link.set_max_bytes(10);
+  const auto push = [&] {
+    return test.link.push(GST_MINI_OBJECT_CAST(gst_buffer_new_allocate(nullptr, 100, nullptr)), 0,
+                          Link::Wait::Forbidden);
+  };
+  for (int i = 0; i < 3; i++) {
+    fail_unless(push() == Link::Pushed::Suspend);
+    gst_mini_object_unref(test.next().object);
+  }
+}
+GST_END_TEST
+
 // --- Pause ---
 
 GST_START_TEST(test_pause)
@@ -619,6 +659,8 @@ static Suite *link_suite(void)
   tcase_add_test(tcase, test_last_buffer_before_eos);
   tcase_add_test(tcase, test_encoded_video_resumes_at_a_key_unit);
   tcase_add_test(tcase, test_lossless_waits_and_is_woken);
+  tcase_add_test(tcase, test_limits_after_growth);
+  tcase_add_test(tcase, test_greater_than_the_limit);
   tcase_add_test(tcase, test_bytes_and_time_are_limits);
   tcase_add_test(tcase, test_a_pusher_that_must_not_wait);
   tcase_add_test(tcase, test_pause);

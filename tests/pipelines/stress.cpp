@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include <unistd.h>
+
 #include <gst/gst.h>
 
 #include "gst/support/guards.h"
@@ -348,7 +350,10 @@ void flush_one(Subject &subject, Random &random)
       drop_until_segment, nullptr, nullptr);
   // Who passed the peer before the probe was there finds the pad flushing.
   g_usleep(200 + below(random, 2000));
-  gst_pad_send_event(pad.get(), gst_event_new_flush_stop(TRUE));
+  // A sink that has the running time reset posts a message, for which a live pipeline takes its
+  // state lock, while a state change may be waiting for the flush under that lock; rewind() does
+  // both.
+  gst_pad_send_event(pad.get(), gst_event_new_flush_stop(!subject.is_live()));
   rewind(subject);
 }
 
@@ -548,6 +553,15 @@ void dump(const std::vector<std::unique_ptr<Subject>> &subjects)
   }
 }
 
+// Where each thread stands, if there is a debugger.
+void print_stacks()
+{
+  const std::string command = "gdb -batch -ex 'thread apply all backtrace 24' -p " +
+                              std::to_string(getpid()) + " 1>&2 2>/dev/null";
+  if (std::system(command.c_str()) != 0)
+    std::fprintf(stderr, "there is no gdb to print the stacks of the threads\n");
+}
+
 void check_beats(const std::vector<std::unique_ptr<Beat>> &beats,
                  const std::vector<std::unique_ptr<Subject>> &subjects)
 {
@@ -558,6 +572,12 @@ void check_beats(const std::vector<std::unique_ptr<Beat>> &beats,
       continue;
     std::fprintf(stderr, "HANG: %s of pipeline%d does not return\n", beat->what.load(),
                  beat->subject.load());
+    for (const auto &other : beats) {
+      if (other != beat && other->since.load() != 0)
+        std::fprintf(stderr, "%s of pipeline%d is under way for %g s\n", other->what.load(),
+                     other->subject.load(), static_cast<double>(now - other->since.load()) / 1e6);
+    }
+    print_stacks();
     dump(subjects);
     std::abort();
   }

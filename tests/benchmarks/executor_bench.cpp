@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Live streams of a buffer each 10 ms on the executor, against pipelines with a `queue`: CPU,
+// memory, start, lateness, threads. Each figure is of a process of its own.
+#include <cstdio>
+#include <thread>
+
+#include "measure.h"
+#include "options.h"
+#include "report.h"
+#include "stream_load.h"
+
+namespace streamlib::bench {
+
+namespace {
+
+const char kPooled[] =
+    "sltestsrc interval=10000000 ! sllink scheduling=pooled ! fakesink name=sink";
+const char kQueue[] =
+    "sltestsrc interval=10000000 scheduling=dedicated ! queue ! fakesink name=sink";
+// Its sources keep a thread each.
+const char kForeign[] =
+    "fakesrc is-live=true sync=true format=time datarate=100000 sizetype=fixed sizemax=1000 ! "
+    "sllink "
+    "scheduling=pooled ! fakesink name=sink";
+const char kForeignQueue[] =
+    "fakesrc is-live=true sync=true format=time datarate=100000 sizetype=fixed sizemax=1000 ! "
+    "queue ! "
+    "fakesink name=sink";
+
+constexpr int kStreams = 500;
+constexpr double kSecondsShort = 0.7;
+constexpr double kSecondsLong = 3;
+
+struct Sample {
+  StreamFigures subject;
+  StreamFigures baseline;
+};
+
+RowSpec ratio(const char *id, const std::string &what, const char *unit, double budget)
+{
+  RowSpec spec;
+  spec.id = id;
+  spec.what = what;
+  spec.subject = kPooled;
+  spec.baseline = kQueue;
+  spec.unit = unit;
+  spec.budget = {Better::kLower, budget};
+  return spec;
+}
+
+RowSpec limit(const char *id, const std::string &what, const char *unit, double budget)
+{
+  RowSpec spec = ratio(id, what, unit, budget);
+  spec.absolute = true;
+  return spec;
+}
+
+using Figure = double StreamFigures::*;
+
+void print(RowSpec spec, const std::vector<Sample> &samples, Figure figure)
+{
+  Row row;
+  row.spec = std::move(spec);
+  for (const Sample &sample : samples) {
+    row.pairs.push_back({sample.subject.*figure, sample.baseline.*figure});
+    row.details["subject_delivered"].push_back(sample.subject.delivered);
+    row.details["baseline_delivered"].push_back(sample.baseline.delivered);
+  }
+  print_row(row);
+}
+
+std::vector<Sample> measure(const char *subject, const char *baseline, int streams,
+                            const Options &options, int repetitions)
+{
+  const double seconds = options.is_long ? kSecondsLong : kSecondsShort;
+  std::vector<Sample> samples;
+  for (int i = 0; i < repetitions; i++) {
+    const StreamFigures queue = measure_streams(baseline, streams, seconds);
+    samples.push_back({measure_streams(subject, streams, seconds), queue});
+  }
+  return samples;
+}
+
+const char *const kIds[] = {"pooled-cpu",     "pooled-memory",  "pooled-start", "pooled-late",
+                            "pooled-threads", "pooled-foreign", "pooled-2000",  "pooled-10000"};
+
+void budget_rows(const Options &options)
+{
+  const auto samples =
+      measure(kPooled, kQueue, kStreams, options, options.effort().repetitions > 5 ? 7 : 5);
+  const std::string streams = "500 live 10 ms streams, ";
+  print(ratio("pooled-cpu", streams + "CPU", "%", 0.15), samples, &StreamFigures::cpu_percent);
+  print(ratio("pooled-memory", streams + "memory a stream", "KiB", 0.5), samples,
+        &StreamFigures::kib_per_stream);
+  print(ratio("pooled-start", streams + "start to the last first buffer", "ms", 0.25), samples,
+        &StreamFigures::start_ms);
+  print(limit("pooled-late", streams + "lateness p99 at the sink", "ms", 2), samples,
+        &StreamFigures::late_p99_ms);
+  print(limit("pooled-threads", streams + "threads", "threads",
+              std::thread::hardware_concurrency() + 4.0),
+        samples, &StreamFigures::threads);
+}
+
+void foreign_row(const Options &options)
+{
+  RowSpec spec =
+      ratio("pooled-foreign", "500 live streams whose sources have threads, CPU", "%", 0);
+  spec.subject = kForeign;
+  spec.baseline = kForeignQueue;
+  spec.has_budget = false;
+  print(spec, measure(kForeign, kForeignQueue, kStreams, options, options.is_long ? 5 : 2),
+        &StreamFigures::cpu_percent);
+}
+
+// How far it goes. A thread for each of so many streams is more than many systems allow, so that
+// the queue stands beside them only up to 2,000.
+void scale_row(const char *id, int streams, const Options &options)
+{
+  RowSpec spec = ratio(id, std::to_string(streams) + " live 10 ms streams, CPU", "%", 0);
+  spec.has_budget = false;
+  Row row;
+  row.spec = spec;
+  const bool has_baseline = streams <= 2000;
+  if (!has_baseline) {
+    row.spec.baseline.clear();
+    row.spec.absolute = true;
+  }
+  for (int i = 0; i < 3; i++) {
+    const StreamFigures own = measure_streams(kPooled, streams, kSecondsLong);
+    const StreamFigures queue =
+        has_baseline ? measure_streams(kQueue, streams, kSecondsLong) : StreamFigures{};
+    row.pairs.push_back({own.cpu_percent, queue.cpu_percent});
+    row.details["subject_kib"].push_back(own.kib_per_stream);
+    row.details["subject_threads"].push_back(own.threads);
+    row.details["subject_late_p99"].push_back(own.late_p99_ms);
+    row.details["subject_delivered"].push_back(own.delivered);
+    row.details["subject_start"].push_back(own.start_ms);
+    row.details["subject_stop"].push_back(own.stop_ms);
+    if (!has_baseline)
+      continue;
+    row.details["baseline_kib"].push_back(queue.kib_per_stream);
+    row.details["baseline_threads"].push_back(queue.threads);
+    row.details["baseline_late_p99"].push_back(queue.late_p99_ms);
+    row.details["baseline_delivered"].push_back(queue.delivered);
+  }
+  print_row(row);
+}
+
+bool wants_any(const Options &options, int first, int last)
+{
+  for (int i = first; i <= last; i++) {
+    if (options.wants(kIds[i]))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+}  // namespace streamlib::bench
+
+int main(int argc, char **argv)
+{
+  using namespace streamlib::bench;
+  int exit_code = 0;
+  if (run_stream_load_child(argc, argv, &exit_code))
+    return exit_code;
+  const Options options = parse_options(argc, argv);
+  if (options.list) {
+    for (const char *id : kIds) {
+      if (options.wants(id))
+        printf("%s\n", id);
+    }
+    return 0;
+  }
+  if (wants_any(options, 0, 4))
+    budget_rows(options);
+  if (wants_any(options, 5, 5))
+    foreign_row(options);
+  const bool asks = !options.only.empty();
+  if ((options.is_long || asks) && options.wants("pooled-2000"))
+    scale_row("pooled-2000", 2000, options);
+  if ((options.is_long || asks) && options.wants("pooled-10000"))
+    scale_row("pooled-10000", 10000, options);
+  return 0;
+}
