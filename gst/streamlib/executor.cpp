@@ -130,9 +130,9 @@ void Executor::close()
     else
       g_thread_join(thread);
   }
-  // Jobs hold the executor, and these hold jobs.
+  // Those that were stopped while they were queued.
   while (StepJob *job = take())
-    job->queued_self.reset();
+    job->leave_host(*this);
 }
 
 void Executor::set_workers(unsigned workers)

@@ -73,6 +73,7 @@ public:
   void arm(StepJob &job) override;
   void note_lateness(int64_t ns) override;
   void note_suspension() override { suspensions_.fetch_add(1, std::memory_order_relaxed); }
+  int64_t tick_ns() const override { return tick_ns_; }
   void begin_wait() override;
   void end_wait() override;
 

@@ -169,7 +169,7 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
   const auto period = static_cast<int64_t>(interval.load());
   const int64_t now = monotonic_ns();
   if (next_tick_ == 0)
-    next_tick_ = now;
+    next_tick_ = runner_.load(std::memory_order_relaxed)->first_tick(now, period);
   else if (period != tick_period_)
     // A new interval counts from the last tick, and misses none of the time before it was set.
     next_tick_ = std::max(next_tick_ - tick_period_ + period, now);

@@ -19,6 +19,10 @@ namespace {
 constexpr int kStepsPerTurn = 64;
 constexpr int64_t kTurnNs = 500 * 1000;
 
+// Periods begin on a grid of so many parts of them, so that processors of one period come in a few
+// groups instead of each on its own tick.
+constexpr int64_t kGroupsPerPeriod = 4;
+
 // A waiter that was not woken looks again.
 constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
@@ -105,6 +109,16 @@ void StepJob::wait_until_rests()
   waiters_--;
 }
 
+int64_t StepJob::first_tick(int64_t now_ns, int64_t period_ns) const
+{
+  const int64_t tick = host_.load()->tick_ns();
+  const int64_t ticks = period_ns / kGroupsPerPeriod / tick;
+  if (ticks < 1)
+    return now_ns;
+  const int64_t grid = ticks * tick;
+  return (now_ns + grid - 1) / grid * grid;
+}
+
 // --- The queue ---
 
 void StepJob::enqueue()
@@ -148,6 +162,14 @@ void StepJob::run()
   StepJob *const outer = std::exchange(current_, this);
   take_turn();
   current_ = outer;
+}
+
+void StepJob::leave_host(const JobHost &host)
+{
+  const std::shared_ptr<StepJob> self = std::move(queued_self);
+  state_.store(kResting);
+  if (may_run_.load() && host_.load() != &host)
+    schedule();
 }
 
 void StepJob::take_turn()

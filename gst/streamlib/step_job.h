@@ -28,6 +28,8 @@ public:
   // Any thread: how late a job came that had asked for a time.
   virtual void note_lateness(int64_t ns) = 0;
   virtual void note_suspension() = 0;
+  // What times are rounded up to; 1 for none.
+  virtual int64_t tick_ns() const = 0;
   // The thread of a job that is about to wait for another one, and after that.
   virtual void begin_wait() = 0;
   virtual void end_wait() = 0;
@@ -54,12 +56,16 @@ public:
   void resume() override;
   void request_stop() override;
   bool finish() override;
+  int64_t first_tick(int64_t now_ns, int64_t period_ns) const override;
   bool is_own_thread() const override { return current() == this; }
   GThread *thread() const override { return thread_.load(); }
 
   // --- The host.
   // One turn. The host has taken the job out of its queue.
   void run();
+  // Instead of run(): the host ends. A job that has been started with another one meanwhile goes on
+  // there.
+  void leave_host(const JobHost &host);
   // What was asked for by arm() has come. Any thread.
   void wake_at_deadline() { parker.unpark(); }
   int64_t deadline() const { return deadline_.load(); }

@@ -36,6 +36,10 @@ public:
   virtual void request_stop() = 0;
   virtual bool finish() = 0;
 
+  // When a processor with that period takes its first step, at `now` or soon after: those that
+  // share threads share their times too.
+  virtual int64_t first_tick(int64_t now_ns, int64_t period_ns) const = 0;
+
   // The calling thread is the one that takes the step under way.
   virtual bool is_own_thread() const = 0;
   // Null while there is none.

@@ -33,6 +33,8 @@ public:
 
   bool is_started() const { return static_cast<bool>(task_); }
   bool may_run() const { return may_run_.load(); }
+  int64_t first_tick(int64_t now_ns, int64_t) const override { return now_ns; }
+
   bool is_own_thread() const override { return g_thread_self() == thread_.load(); }
   GThread *thread() const override { return thread_.load(); }
 

@@ -440,6 +440,32 @@ GST_START_TEST(stops_and_flushes_under_load)
 }
 GST_END_TEST;
 
+// Each time with another executor, as when a pipeline goes to NULL and comes back.
+GST_START_TEST(job_goes_on_with_the_next_executor)
+{
+  Rig rig(Kind::Filter, {});
+  rig.add_recorder();
+  Feeder &in = rig.add_feeder();
+  for (int i = 0; i < 300; i++) {
+    const Pool pool(1);
+    pool.adopt(rig.element());
+    rig.play();
+    in.open();
+    // Queued, and stopped before its turn comes.
+    in.push(0);
+    rig.stop();
+    rig.set_state(GST_STATE_NULL);
+  }
+  rig.out().clear();
+  const Pool pool(1);
+  pool.adopt(rig.element());
+  rig.play();
+  in.open();
+  fail_unless_equals_int(in.push(0), GST_FLOW_OK);
+  fail_unless(eventually([&] { return rig.out().buffers() == 1; }));
+}
+GST_END_TEST;
+
 GST_START_TEST(any_number_of_workers)
 {
   for (const guint workers : {0U, 1000U, 1U}) {
@@ -561,6 +587,7 @@ static Suite *executor_suite()
   tcase_add_test(tc, spares_are_limited);
   tcase_add_test(tc, query_of_a_step_is_answered);
   tcase_add_test(tc, stops_and_flushes_under_load);
+  tcase_add_test(tc, job_goes_on_with_the_next_executor);
   tcase_add_test(tc, any_number_of_workers);
   tcase_add_test(tc, tick_stays_once_there_is_work);
   tcase_add_test(tc, fork_is_an_error_that_says_so);

@@ -468,39 +468,6 @@ void check_stats(Subject &subject, Random &random)
           streamlib::support::CStr(gst_structure_to_string(raw)).get());
 }
 
-// --- The end: everything still plays ---
-
-void settle(Subject &subject)
-{
-  const auto limit = static_cast<GstClockTime>(kHangSeconds / 2 * slowness() * GST_SECOND);
-  for (const auto &link : subject.links()) {
-    if (has_our_links())
-      g_object_set(link.get(), "policy", 0, "depth", 0, "max-time", guint64(0), "max-bytes",
-                   guint64(0), "paused", FALSE, nullptr);
-  }
-  const char *name = GST_OBJECT_NAME(subject.pipeline());
-  gst_element_set_state(subject.pipeline(), GST_STATE_PLAYING);
-  // A stream that ended in PAUSED prerolls again by the seek, so this comes before the wait.
-  rewind(subject);
-  GstState state;
-  if (gst_element_get_state(subject.pipeline(), &state, nullptr, limit) <
-          GST_STATE_CHANGE_SUCCESS ||
-      state != GST_STATE_PLAYING) {
-    fault("%s does not reach PLAYING any more", name);
-    return;
-  }
-  rewind(subject);
-  for (size_t i = 0; i < subject.sinks().size(); i++) {
-    const Sink &sink = *subject.sinks()[i];
-    const uint64_t before = sink.buffers.load();
-    const gint64 end = g_get_monotonic_time() + static_cast<gint64>(limit / 1000);
-    while (sink.buffers.load() < before + 3 && g_get_monotonic_time() < end)
-      g_usleep(1000);
-    if (sink.buffers.load() < before + 3)
-      fault("nothing reaches sink %zu of %s any more", i, name);
-  }
-}
-
 // --- A hang ---
 
 std::string pad_text(GstElement *element, const char *name)
@@ -523,24 +490,28 @@ std::string pad_text(GstElement *element, const char *name)
   return text;
 }
 
-// Asks for nothing that could hang as well.
+// These ask for nothing that could hang as well.
+void print_links(const Subject &subject)
+{
+  std::fprintf(stderr, "%s\n", GST_OBJECT_NAME(subject.pipeline()));
+  for (const auto &link : subject.links()) {
+    std::fprintf(stderr, "  %s %s; sink %s; src %s;", GST_OBJECT_NAME(link.get()),
+                 gst_element_state_get_name(GST_STATE(link.get())),
+                 pad_text(link.get(), "sink").c_str(), pad_text(link.get(), "src").c_str());
+    if (has_our_links()) {
+      GstStructure *raw = nullptr;
+      g_object_get(link.get(), "stats", &raw, nullptr);
+      const StructurePtr stats(raw);
+      std::fprintf(stderr, " %s", streamlib::support::CStr(gst_structure_to_string(raw)).get());
+    }
+    std::fputc('\n', stderr);
+  }
+}
+
 void dump(const std::vector<std::unique_ptr<Subject>> &subjects)
 {
-  for (const auto &subject : subjects) {
-    std::fprintf(stderr, "%s\n", GST_OBJECT_NAME(subject->pipeline()));
-    for (const auto &link : subject->links()) {
-      std::fprintf(stderr, "  %s %s; sink %s; src %s;", GST_OBJECT_NAME(link.get()),
-                   gst_element_state_get_name(GST_STATE(link.get())),
-                   pad_text(link.get(), "sink").c_str(), pad_text(link.get(), "src").c_str());
-      if (has_our_links()) {
-        GstStructure *raw = nullptr;
-        g_object_get(link.get(), "stats", &raw, nullptr);
-        const StructurePtr stats(raw);
-        std::fprintf(stderr, " %s", streamlib::support::CStr(gst_structure_to_string(raw)).get());
-      }
-      std::fputc('\n', stderr);
-    }
-  }
+  for (const auto &subject : subjects)
+    print_links(*subject);
   for (const auto &task : std::filesystem::directory_iterator("/proc/self/task"))
     std::fprintf(stderr, "thread %s %s in %s\n", task.path().filename().c_str(),
                  first_line(task.path() / "comm").c_str(),
@@ -580,6 +551,42 @@ void check_beats(const std::vector<std::unique_ptr<Beat>> &beats,
     print_stacks();
     dump(subjects);
     std::abort();
+  }
+}
+
+// --- The end: everything still plays ---
+
+void settle(Subject &subject)
+{
+  const auto limit = static_cast<GstClockTime>(kHangSeconds / 2 * slowness() * GST_SECOND);
+  for (const auto &link : subject.links()) {
+    if (has_our_links())
+      g_object_set(link.get(), "policy", 0, "depth", 0, "max-time", guint64(0), "max-bytes",
+                   guint64(0), "paused", FALSE, nullptr);
+  }
+  const char *name = GST_OBJECT_NAME(subject.pipeline());
+  gst_element_set_state(subject.pipeline(), GST_STATE_PLAYING);
+  // A stream that ended in PAUSED prerolls again by the seek, so this comes before the wait.
+  rewind(subject);
+  GstState state;
+  if (gst_element_get_state(subject.pipeline(), &state, nullptr, limit) <
+          GST_STATE_CHANGE_SUCCESS ||
+      state != GST_STATE_PLAYING) {
+    fault("%s does not reach PLAYING any more", name);
+    print_links(subject);
+    return;
+  }
+  rewind(subject);
+  for (size_t i = 0; i < subject.sinks().size(); i++) {
+    const Sink &sink = *subject.sinks()[i];
+    const uint64_t before = sink.buffers.load();
+    const gint64 end = g_get_monotonic_time() + static_cast<gint64>(limit / 1000);
+    while (sink.buffers.load() < before + 3 && g_get_monotonic_time() < end)
+      g_usleep(1000);
+    if (sink.buffers.load() < before + 3) {
+      fault("nothing reaches sink %zu of %s any more", i, name);
+      print_links(subject);
+    }
   }
 }
 
