@@ -176,10 +176,10 @@ GstStateChangeReturn change_state(GstElement *element, GstStateChange transition
 
 gboolean send_event(GstElement *element, GstEvent *event)
 {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !state_of(element).expect_eos()) {
-    // Waiting for a device: nobody else could send it.
-    auto pad = streamlib::support::adopt_object(gst_element_get_static_pad(element, "src"));
-    return gst_pad_push_event(pad.get(), event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !state_of(element).expect_eos(event)) {
+    // Waiting for a device: it is sent in place of that.
+    gst_event_unref(event);
+    return TRUE;
   }
   return GST_ELEMENT_CLASS(gst_sl_camera_src_parent_class)->send_event(element, event);
 }

@@ -217,11 +217,21 @@ class PipeWireSession:
         self.stack.enter_context(Program("dbus-daemon", "--session", "--nofork", "--nopidfile",
                                          f"--address=unix:path={path}/bus"))
         wait_until(lambda: os.path.exists(f"{path}/bus"))
+        self.start_server()
+        return self
+
+    def start_server(self):
+        path = self.folder.name
         self.daemon = self.stack.enter_context(Program("pipewire"))
         wait_until(lambda: os.path.exists(f"{path}/pipewire-0"))
         self.manager = self.stack.enter_context(Program("wireplumber"))
         wait_until(lambda: "WirePlumber" in self.run("pw-cli", "ls", "Client"))
-        return self
+
+    def kill_server(self):
+        """PipeWire ends, with its session manager; the bus stays."""
+        self.daemon.kill()
+        self.manager.kill()
+        pathlib.Path(self.folder.name, "pipewire-0").unlink(missing_ok=True)
 
     def run(self, *command):
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
@@ -229,6 +239,19 @@ class PipeWireSession:
     def __exit__(self, *error):
         self.stack.__exit__(*error)
         self.folder.cleanup()
+
+
+class Portal(Program):
+    """A camera portal on the session's bus; the options are those of portal.py."""
+
+    def __init__(self, *options):
+        super().__init__("/usr/bin/python3", str(pathlib.Path(__file__).with_name("portal.py")),
+                         *options, stdout=subprocess.PIPE)
+        if self.process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"the portal did not start: {self.said()}")
+
+    def wait_until_asked(self):
+        assert self.process.stdout.readline().strip() == "asked"
 
 
 class Camera(Program):
