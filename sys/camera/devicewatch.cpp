@@ -2,6 +2,7 @@
 #include "sys/camera/devicewatch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -22,7 +23,6 @@ using support::StructurePtr;
 constexpr milliseconds kStopLimit{1000};
 constexpr milliseconds kJoinLimit{1000};
 constexpr const char *kPipeWireProvider = "pipewiredeviceprovider";
-constexpr milliseconds kQuietTime{250};
 constexpr milliseconds kLookAgain{200};
 constexpr const char *kDeviceClass = "Video/Source";
 
@@ -73,83 +73,118 @@ std::vector<Device> take_all(GList *list, const std::shared_ptr<PipeWireRemote> 
   return devices;
 }
 
-// Where devices are looked for: by GstDeviceMonitor, or by a provider of PipeWire's of our own on a
-// connection of our own. Of PipeWire's providers a process has one, which never finds a server
-// again that has ended; and it does not know the connections that a portal hands out.
+// A device provider that runs.
+struct Provider {
+  GObjectPtr<GstDeviceProvider> provider;
+  // Those that do not tell changes have what they had at the start.
+  std::vector<Device> fixed;
+};
+
+// Where devices are looked for: by all providers of the machine, as GstDeviceMonitor does it, but
+// for one: that of PipeWire is one of our own on a connection of our own. The one that a process
+// shares never finds a server again that has ended, does not know the connections that a portal
+// hands out, and (0.3.65) takes no lock when it stops: it crashes when news arrive just then, as
+// they do when a stream has ended. A connection of our own can be silenced before.
 class Place {
 public:
-  // Not to be called by the thread alone.
-  Place() : monitor_(adopt_object(gst_device_monitor_new()))
+  Place() = default;
+  // Just what is on this connection.
+  explicit Place(std::shared_ptr<PipeWireRemote> remote) : remote_(std::move(remote)), given_(true)
+  {}
+
+  // May block for as long as it likes.
+  void start()
   {
-    // The same camera by several backends: devicematch knows how to deal with that.
-    gst_device_monitor_set_show_all_devices(monitor_.get(), TRUE);
-    gst_device_monitor_add_filter(monitor_.get(), kDeviceClass, nullptr);
+    if (!given_)
+      start_all();
+    if (!remote_)
+      remote_ = PipeWireRemote::connect();
+    if (remote_)
+      pipewire_ = make_pipewire(remote_->fd());
+    if (pipewire_ && !start_one(pipewire_.get()))
+      pipewire_.reset();
   }
-  explicit Place(std::shared_ptr<PipeWireRemote> remote) : remote_(std::move(remote))
+  void stop()
+  {
+    for (const Provider &running : providers_) {
+      if (gst_device_provider_can_monitor(running.provider.get()))
+        gst_device_provider_stop(running.provider.get());
+    }
+    providers_.clear();
+    if (!pipewire_)
+      return;
+    remote_->silence();
+    gst_device_provider_stop(pipewire_.get());
+    pipewire_.reset();
+  }
+
+  std::vector<Device> devices()
+  {
+    std::vector<Device> all;
+    const auto add = [&all](std::vector<Device> more) {
+      std::move(more.begin(), more.end(), std::back_inserter(all));
+    };
+    // In the order of their ranks, which PipeWire has the highest of.
+    if (pipewire_)
+      add(take_all(gst_device_provider_get_devices(pipewire_.get()), given_ ? remote_ : nullptr));
+    for (const Provider &running : providers_) {
+      if (gst_device_provider_can_monitor(running.provider.get()))
+        add(take_all(gst_device_provider_get_devices(running.provider.get()), nullptr));
+      else
+        add(running.fixed);
+    }
+    return all;
+  }
+
+private:
+  static bool start_one(GstDeviceProvider *provider)
+  {
+    const bool started = gst_device_provider_start(provider);
+    // The list is what we look at.
+    const auto bus = adopt_object(gst_device_provider_get_bus(provider));
+    gst_bus_set_flushing(bus.get(), TRUE);
+    return started;
+  }
+
+  static GObjectPtr<GstDeviceProvider> make_pipewire(int fd)
   {
     const auto feature = adopt_object(gst_registry_find_feature(
         gst_registry_get(), kPipeWireProvider, GST_TYPE_DEVICE_PROVIDER_FACTORY));
     const auto loaded = adopt_object(feature ? gst_plugin_feature_load(feature.get()) : nullptr);
     if (!loaded)
-      return;
+      return nullptr;
     const GType type =
         gst_device_provider_factory_get_device_provider_type(loaded.as<GstDeviceProviderFactory>());
-    provider_ = support::sink_object(
-        static_cast<GstDeviceProvider *>(g_object_new(type, "fd", remote_->fd(), nullptr)));
+    return support::sink_object(
+        static_cast<GstDeviceProvider *>(g_object_new(type, "fd", fd, nullptr)));
   }
 
-  // May block for as long as it likes.
-  bool start()
+  void start_all()
   {
-    started_ = provider_ ? gst_device_provider_start(provider_.get())
-                         : monitor_ && gst_device_monitor_start(monitor_.get());
-    drop_messages();
-    return started_;
+    GList *factories = gst_device_provider_factory_list_get_device_providers(GST_RANK_MARGINAL);
+    for (GList *item = factories; item != nullptr; item = item->next) {
+      auto *factory = GST_DEVICE_PROVIDER_FACTORY(item->data);
+      if (gst_device_provider_factory_has_classes(factory, kDeviceClass) &&
+          g_strcmp0(GST_OBJECT_NAME(factory), kPipeWireProvider) != 0)
+        add(adopt_object(gst_device_provider_factory_get(factory)));
+    }
+    gst_plugin_feature_list_free(factories);
   }
-  void stop()
+  void add(GObjectPtr<GstDeviceProvider> provider)
   {
-    if (!std::exchange(started_, false))
+    if (!provider)
       return;
-    // PipeWire's provider (0.3.65) crashes when it is stopped while news of a node are on their
-    // way, as they are just after a stream on that node has ended.
-    if (pipewire_seen_)
-      std::this_thread::sleep_for(kQuietTime);
-    if (provider_)
-      gst_device_provider_stop(provider_.get());
-    else
-      gst_device_monitor_stop(monitor_.get());
-  }
-
-  std::vector<Device> devices()
-  {
-    if (!started_)
-      return {};
-    auto found = take_all(provider_ ? gst_device_provider_get_devices(provider_.get())
-                                    : gst_device_monitor_get_devices(monitor_.get()),
-                          remote_);
-    for (const Device &device : found)
-      pipewire_seen_ = pipewire_seen_ || device.info.api == "pipewire";
-    return found;
-  }
-  bool exists() const { return monitor_ || provider_; }
-
-private:
-  // Of all monitors of a process only the one that was started last gets messages (GStreamer 1.22),
-  // but each has the list.
-  void drop_messages()
-  {
-    const auto bus = adopt_object(provider_  ? gst_device_provider_get_bus(provider_.get())
-                                  : monitor_ ? gst_device_monitor_get_bus(monitor_.get())
-                                             : nullptr);
-    if (bus)
-      gst_bus_set_flushing(bus.get(), TRUE);
+    if (!gst_device_provider_can_monitor(provider.get()))
+      providers_.push_back(
+          {provider, take_all(gst_device_provider_get_devices(provider.get()), nullptr)});
+    else if (start_one(provider.get()))
+      providers_.push_back({provider, {}});
   }
 
   std::shared_ptr<PipeWireRemote> remote_;
-  GObjectPtr<GstDeviceMonitor> monitor_;
-  GObjectPtr<GstDeviceProvider> provider_;
-  bool started_ = false;
-  bool pipewire_seen_ = false;
+  bool given_ = false;
+  std::vector<Provider> providers_;
+  GObjectPtr<GstDeviceProvider> pipewire_;
 };
 
 }  // namespace
@@ -318,10 +353,6 @@ Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *own
   shared->events = events;
   shared->owner = support::share_object(owner);
   shared->place = remote ? std::make_unique<Place>(std::move(remote)) : std::make_unique<Place>();
-  if (!shared->place->exists())
-    return Failure{0,
-                   "Cameras of PipeWire need its GStreamer plugin. Install gstreamer1.0-pipewire.",
-                   kPipeWireProvider};
   threads_.push_back({shared, std::thread([shared] { run(shared); })});
   {
     std::lock_guard lock(control_);
@@ -334,7 +365,7 @@ Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *own
   return Failure{0,
                  "Looking for cameras took longer than " + std::to_string(limit.count()) +
                      " ms. See whether PipeWire answers (pw-cli info), or set device=test.",
-                 "gst_device_monitor_start() does not return"};
+                 "a device provider does not return from its start"};
 }
 
 void DeviceWatch::resume()
@@ -378,7 +409,7 @@ void DeviceWatch::stop()
     std::lock_guard lock(shared->mutex);
     shared->quit = true;
     shared->changed.notify_all();
-    // Still inside the monitor's start: it will call nobody.
+    // Still inside a provider's start: it will call nobody.
     if (!shared->listed)
       owner = std::move(shared->owner);
   }

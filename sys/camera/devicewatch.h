@@ -42,7 +42,7 @@ protected:
   ~WatchEvents() = default;
 };
 
-// GstDeviceMonitor may block on PipeWire or libcamera for as long as these like; so it lives in a
+// Device providers may block on PipeWire or libcamera for as long as these like; so they live in a
 // thread that can be left behind. While it may still call `events`, it keeps their owner alive.
 class DeviceWatch {
 public:

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sys/camera/pipewireremote.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,7 +17,11 @@ namespace streamlib::camera {
 
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr const char *kDefaultName = "pipewire-0";
+constexpr milliseconds kReadStep{10};
+constexpr int kReadSteps = 25;
 
 const char *variable(const char *name)
 {
@@ -69,6 +76,19 @@ bool PipeWireRemote::is_gone() const
 {
   pollfd wait = {fd_, POLLRDHUP, 0};
   return poll(&wait, 1, 0) > 0 && (wait.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void PipeWireRemote::silence()
+{
+  shutdown(fd_, SHUT_RDWR);
+  int unread = 1;
+  for (int i = 0; i < kReadSteps && unread > 0; i++) {
+    std::this_thread::sleep_for(kReadStep);
+    if (ioctl(fd_, FIONREAD, &unread) != 0)
+      return;
+  }
+  // What was read last may still be worked on.
+  std::this_thread::sleep_for(kReadStep);
 }
 
 }  // namespace streamlib::camera

@@ -23,6 +23,9 @@ public:
   int fd() const { return fd_; }
   // Any thread. Whether the server has ended or cut the connection.
   bool is_gone() const;
+  // Cuts the connection, and waits until what has arrived was read, for at most a quarter of a
+  // second.
+  void silence();
 
 private:
   int fd_;

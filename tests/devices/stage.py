@@ -214,8 +214,13 @@ class PipeWireSession:
                     "XDG_CONFIG_HOME": path, "XDG_STATE_HOME": path, "HOME": path,
                     "DBUS_SESSION_BUS_ADDRESS": f"unix:path={path}/bus"}
         self.stack.enter_context(environment(**self.env))
-        self.stack.enter_context(Program("dbus-daemon", "--session", "--nofork", "--nopidfile",
-                                         f"--address=unix:path={path}/bus"))
+        # Without the services of the machine, which would be started when they are called.
+        config = pathlib.Path(path, "bus.conf")
+        config.write_text(f"""<busconfig><type>session</type><listen>unix:path={path}/bus</listen>
+            <auth>EXTERNAL</auth><policy context="default"><allow send_destination="*"/>
+            <allow receive_sender="*"/><allow own="*"/></policy></busconfig>""")
+        self.stack.enter_context(Program("dbus-daemon", "--nofork", "--nopidfile",
+                                         f"--config-file={config}"))
         wait_until(lambda: os.path.exists(f"{path}/bus"))
         self.start_server()
         return self
