@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <gst/allocators/gstdmabuf.h>
+
 #include "tests/check/camerarun.h"
 #include "tests/check/fakecamera.h"
 
@@ -170,6 +172,35 @@ GST_START_TEST(test_h264_is_decoded)
                 "video/x-h264, stream-format=byte-stream, alignment=au, width=320, height=240, "
                 "framerate=30/1",
                 "decoded by ");
+}
+GST_END_TEST
+
+// What the camera has in DMABuf memory is passed as it is where that is taken, and not offered
+// where it is not.
+GST_START_TEST(test_dmabuf_passes)
+{
+  Camera camera = {"Buffers", "fake-dmabuf", "", 77};
+  camera.caps = "video/x-raw(memory:DMABuf), format=GRAY8, width=64, height=48, framerate=50/1";
+  camera.dmabuf = true;
+  fakecamera::plug(camera);
+  Run run("device=fake-dmabuf", "video/x-raw(memory:DMABuf) !");
+  run.play();
+  for (int i = 0; i < 5; i++) {
+    auto sample = run.pull();
+    GstBuffer *buffer = gst_sample_get_buffer(sample.get());
+    fail_unless(
+        gst_caps_features_contains(gst_caps_get_features(gst_sample_get_caps(sample.get()), 0),
+                                   GST_CAPS_FEATURE_MEMORY_DMABUF));
+    fail_unless_equals_int(gst_buffer_n_memory(buffer), 1);
+    fail_unless(gst_is_dmabuf_memory(gst_buffer_peek_memory(buffer, 0)));
+    fail_unless(GST_BUFFER_PTS_IS_VALID(buffer));
+  }
+  fail_unless_equals_int(run.pull_value(), camera.value);
+  run.expect_text("mode", "64x48, 50/1, GRAY8");
+  Run plain("device=fake-dmabuf", "video/x-raw !");
+  fail_unless_equals_int(plain.play(), GST_STATE_CHANGE_FAILURE);
+  plain.expect(GST_MESSAGE_ERROR, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+               {"Buffers", "width=(int)64"});
 }
 GST_END_TEST
 
@@ -468,6 +499,7 @@ static Suite *camerasrc_suite(void)
   tcase_add_test(mode, test_jpeg_is_decoded);
   tcase_add_test(mode, test_vp8_is_decoded);
   tcase_add_test(mode, test_h264_is_decoded);
+  tcase_add_test(mode, test_dmabuf_passes);
   TCase *times = add_case(suite, "time");
   tcase_add_test(times, test_capture_times);
   tcase_add_test(times, test_latency_is_live_and_a_frame);
