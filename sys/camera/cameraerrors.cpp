@@ -47,6 +47,16 @@ CameraError lost_error(const DeviceInfo &device)
           "device removed"};
 }
 
+CameraError server_lost_error(const DeviceInfo &device)
+{
+  return {
+      GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+      "PipeWire has ended, and the camera " + label_of(device) +
+          " is gone with it. Start it again (systemctl --user restart pipewire wireplumber) and "
+          "restart, or set on-device-lost=wait to go on by itself.",
+      "the connection to the PipeWire server was closed"};
+}
+
 CameraError no_mode_error(const DeviceInfo &device, const std::string &modes,
                           const std::string &downstream)
 {

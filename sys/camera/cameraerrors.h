@@ -25,6 +25,8 @@ struct CameraError {
 CameraError translate(GstMessage *message, const DeviceInfo &device, const std::string &modes);
 
 CameraError lost_error(const DeviceInfo &device);
+// The server that the camera was seen through has ended.
+CameraError server_lost_error(const DeviceInfo &device);
 CameraError no_mode_error(const DeviceInfo &device, const std::string &modes,
                           const std::string &downstream);
 

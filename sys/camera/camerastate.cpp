@@ -6,6 +6,7 @@
 
 #include <gst/support/futex.h>
 
+#include "sys/camera/cameraplan.h"
 #include "sys/camera/capsmodes.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_sl_camera_src_debug);
@@ -17,57 +18,39 @@ namespace {
 
 using std::chrono::milliseconds;
 using support::adopt_mini;
-using support::CStr;
 using support::Failure;
 using support::GObjectPtr;
-using support::MiniPtr;
 using support::monotonic_ns;
 using support::Result;
+using support::Status;
 using support::StructurePtr;
 
 constexpr const char *kTestDevice = "test";
+constexpr const char *kPortalDevice = "portal";
+constexpr const char *kPortalPrefix = "portal:";
 constexpr milliseconds kEnumerationLimit{1500};
 // The news of a removal may come this long after the error that it causes.
 constexpr milliseconds kDoubtLimit{500};
-// The application is changing the state: soon again.
-constexpr milliseconds kStateRetry{10};
-// A device that is back may need a moment until it opens.
-constexpr milliseconds kOpenRetry{500};
-constexpr milliseconds kIdleCheck{3600'000};
-constexpr int64_t kNsPerMs = 1'000'000;
 
-MiniPtr<GstCaps> downstream_caps(GstPad *ghost)
+// What `device` names among the portal's cameras; none where it is not the portal that is meant.
+std::optional<std::string> portal_part(const std::string &device)
 {
-  return adopt_mini(gst_pad_peer_query_caps(ghost, nullptr));
+  if (device == kPortalDevice || (device.empty() && in_sandbox()))
+    return "";
+  const std::string prefix = kPortalPrefix;
+  if (device.rfind(prefix, 0) == 0)
+    return device.substr(prefix.size());
+  return std::nullopt;
 }
 
-std::string text_of_gst_caps(GstCaps *caps)
+CameraError error_of(const Failure &failure)
 {
-  const CStr text(gst_caps_to_string(caps));
-  return text.get();
-}
-
-MiniPtr<GstCaps> raw_caps(const ModeWish &wish)
-{
-  GstStructure *structure = gst_structure_new_empty("video/x-raw");
-  if (wish.width > 0)
-    gst_structure_set(structure, "width", G_TYPE_INT, wish.width, nullptr);
-  if (wish.height > 0)
-    gst_structure_set(structure, "height", G_TYPE_INT, wish.height, nullptr);
-  if (wish.rate.numerator > 0)
-    gst_structure_set(structure, "framerate", GST_TYPE_FRACTION, wish.rate.numerator,
-                      wish.rate.denominator, nullptr);
-  return adopt_mini(gst_caps_new_full(structure, nullptr));
-}
-
-// The session manager must not link the stream to another camera when this one goes.
-void configure_pipewire(GstElement *source)
-{
-  if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "stream-properties") == nullptr)
-    return;
-  const StructurePtr properties(
-      gst_structure_new("properties", "node.dont-reconnect", G_TYPE_STRING, "true", nullptr));
-  g_object_set(source, "stream-properties", properties.get(), nullptr);
+  int code = GST_RESOURCE_ERROR_OPEN_READ;
+  if (failure.code == static_cast<int>(PortalError::Missing))
+    code = GST_RESOURCE_ERROR_NOT_FOUND;
+  else if (failure.code == static_cast<int>(PortalError::Denied))
+    code = GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+  return {GST_RESOURCE_ERROR, code, failure.text, failure.debug};
 }
 
 }  // namespace
@@ -113,12 +96,41 @@ StructurePtr CameraState::stats() const
                                         now ? now->wrong_sizes() : 0, nullptr));
 }
 
-bool CameraState::expect_eos()
+bool CameraState::expect_eos(GstEvent *event)
 {
-  const auto now = capture();
-  if (now)
+  if (const auto now = capture()) {
     now->expect_eos();
-  return now != nullptr;
+    return true;
+  }
+  // In a thread that may wait: downstream may hold the event for as long as it has frames, or until
+  // the pipeline plays, which the caller may have locked.
+  struct Task {
+    CameraState *state;
+    support::MiniPtr<GstEvent> event;
+  };
+  gst_element_call_async(
+      GST_ELEMENT(bin_),
+      [](GstElement *, gpointer data) {
+        auto *task = static_cast<Task *>(data);
+        task->state->push_eos(task->event.get());
+      },
+      new Task{this, support::share_mini(event)},
+      [](gpointer data) { delete static_cast<Task *>(data); });
+  return false;
+}
+
+// Nobody else could.
+void CameraState::push_eos(GstEvent *event)
+{
+  const auto begun = adopt_mini(gst_pad_get_sticky_event(ghost_, GST_EVENT_STREAM_START, 0));
+  if (!begun) {
+    const support::CStr id(gst_pad_create_stream_id(ghost_, GST_ELEMENT(bin_), nullptr));
+    gst_pad_push_event(ghost_, gst_event_new_stream_start(id.get()));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(ghost_, gst_event_new_segment(&segment));
+  }
+  gst_pad_push_event(ghost_, gst_event_ref(event));
 }
 
 bool CameraState::answer_latency(GstQuery *query)
@@ -197,15 +209,16 @@ bool CameraState::choose(const std::vector<Device> &devices, const std::string &
   return false;
 }
 
-bool CameraState::open()
+bool CameraState::open_test()
 {
-  const std::string query = settings().device;
-  if (query == kTestDevice) {
-    std::lock_guard lock(control_);
-    test_ = true;
-    device_.info.name = kTestDevice;
-    return true;
-  }
+  std::lock_guard lock(control_);
+  test_ = true;
+  device_.info.name = kTestDevice;
+  return true;
+}
+
+bool CameraState::open_machine(const std::string &query)
+{
   auto devices = watch_.start(this, G_OBJECT(bin_), kEnumerationLimit);
   if (!devices) {
     post_error({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ, devices.error().text,
@@ -221,97 +234,173 @@ bool CameraState::open()
   return true;
 }
 
+// The question is asked here; the answer comes when the user likes.
+bool CameraState::open_portal()
+{
+  {
+    std::lock_guard lock(control_);
+    asking_ = true;
+    refused_ = false;
+  }
+  const Status asked = portal_.start(this, kEnumerationLimit);
+  if (asked) {
+    bool still;
+    {
+      std::lock_guard lock(control_);
+      still = asking_;
+    }
+    if (still)
+      post_message("camera-asking", "the desktop decides whether there is a camera");
+    return true;
+  }
+  portal_.stop();
+  {
+    std::lock_guard lock(control_);
+    asking_ = false;
+  }
+  const bool missing = asked.error().code == static_cast<int>(PortalError::Missing);
+  if (missing && settings().device.empty()) {
+    // A sandbox without a portal; it may have been given the devices themselves.
+    std::lock_guard lock(control_);
+    portal_query_.reset();
+  } else {
+    post_error(error_of(asked.error()));
+  }
+  return false;
+}
+
+bool CameraState::open()
+{
+  const std::string query = settings().device;
+  if (query == kTestDevice)
+    return open_test();
+  bool portal;
+  {
+    std::lock_guard lock(control_);
+    portal_query_ = portal_part(query);
+    portal = portal_query_.has_value();
+  }
+  if (!portal)
+    return open_machine(query);
+  if (open_portal())
+    return true;
+  {
+    std::lock_guard lock(control_);
+    if (portal_query_)
+      return false;
+  }
+  return open_machine(query);
+}
+
 void CameraState::close()
 {
+  portal_.stop();
   watch_.stop();
   std::lock_guard lock(control_);
   test_ = false;
+  asking_ = false;
   device_ = {};
   mode_.clear();
+  portal_query_.reset();
 }
 
-Result<CaptureSetup> CameraState::plan_test()
-{
-  const auto downstream = downstream_caps(ghost_);
-  const ModeWish wish = settings().wish;
-  // Any size and rate, so the nearest mode is the wish, or what downstream has left of it.
-  const auto any = adopt_mini(gst_caps_from_string(
-      "video/x-raw(ANY), width=[1,32767], height=[1,32767], framerate=[1/1,1000/1]"));
-  CaptureSetup setup;
-  setup.source = support::sink_object(gst_element_factory_make("videotestsrc", nullptr));
-  if (!setup.source)
-    return Failure{GST_STREAM_ERROR_FORMAT,
-                   "The test picture needs the element videotestsrc. Install "
-                   "gst-plugins-base.",
-                   "videotestsrc"};
-  g_object_set(setup.source.get(), "is-live", TRUE, nullptr);
-  gst_util_set_object_arg(G_OBJECT(setup.source.get()), "pattern", "smpte");
-  // Moves, so that one sees that it is live.
-  g_object_set(setup.source.get(), "horizontal-speed", 2, nullptr);
-  const auto mode = nearest_mode(modes_of(any.get(), downstream.get()), wish);
-  // What costs least to make first, for a downstream that takes all.
-  const auto system = adopt_mini(
-      gst_caps_from_string("video/x-raw, format={I420, NV12, YUY2, BGRx, RGBx}; video/x-raw"));
-  setup.caps = mode ? caps_of(*mode, system.get()) : raw_caps(wish);
-  return setup;
-}
+// ---- The portal speaks, in its thread
 
-Result<CaptureSetup> CameraState::plan_device()
+bool CameraState::take_portal(std::shared_ptr<PipeWireRemote> remote)
 {
-  Device device;
-  ModeWish wish;
+  std::string query;
   {
     std::lock_guard lock(control_);
-    device = device_;
-    wish = settings_.wish;
+    query = portal_query_.value_or("");
   }
-  CaptureSetup setup;
-  const auto caps = adopt_mini(gst_device_get_caps(device.device.get()));
-  if (!caps || gst_caps_is_any(caps.get()) || gst_caps_is_empty(caps.get())) {
-    // The backend tells at run time only.
-    setup.caps = raw_caps(wish);
-  } else {
-    const auto downstream = downstream_caps(ghost_);
-    const auto mode = nearest_mode(modes_of(caps.get(), downstream.get()), wish);
-    if (!mode) {
-      const CameraError error =
-          no_mode_error(device.info, text_of_caps(caps.get()), text_of_gst_caps(downstream.get()));
-      return Failure{error.code, error.text, error.debug};
-    }
-    setup.caps = caps_of(*mode, caps.get());
-    setup.decoding = decoding_of(mode->media).chain;
+  const auto devices = watch_.start(this, G_OBJECT(bin_), kEnumerationLimit, std::move(remote));
+  if (!devices) {
+    post_error({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ, devices.error().text,
+                devices.error().debug});
+    return false;
   }
-  GstElement *source = gst_device_create_element(device.device.get(), nullptr);
-  if (source == nullptr)
-    return Failure{GST_STREAM_ERROR_FORMAT,
-                   "The camera " + label_of(device.info) +
-                       " cannot be opened: its GStreamer plugin makes no element. Reinstall it.",
-                   device.info.api};
-  setup.source = support::sink_object(source);
-  setup.monotonic_stamps = setup.lends_buffers = device.info.api == "pipewire";
-  if (setup.monotonic_stamps)
-    configure_pipewire(source);
-  return setup;
+  return choose(*devices, query);
 }
+
+void CameraState::on_allowed(std::shared_ptr<PipeWireRemote> remote)
+{
+  {
+    std::lock_guard lock(control_);
+    asked_again_ = false;
+    next_server_ = remote;
+  }
+  // It had been lost, and is looked for.
+  if (watch_.look_at(remote))
+    return;
+  const bool found = take_portal(std::move(remote));
+  {
+    std::lock_guard lock(control_);
+    asking_ = false;
+    refused_ = !found;
+    if (!found && phase_ != Phase::Idle)
+      phase_ = Phase::Failed;
+    if (found && phase_ == Phase::Waiting) {
+      returned_ = device_;
+      retry_at_ = Clock::now();
+    }
+  }
+  if (!found) {
+    watch_.stop();
+    return;
+  }
+  post_message("camera-allowed", "the desktop allows the camera");
+  watch_.resume();
+}
+
+void CameraState::on_refused(const Failure &failure)
+{
+  {
+    std::lock_guard lock(control_);
+    asked_again_ = false;
+    // While a server that has ended is waited for, its portal may not be back yet.
+    if (server_lost_ && failure.code != static_cast<int>(PortalError::Denied))
+      return;
+    asking_ = false;
+    refused_ = true;
+    if (phase_ == Phase::Failed)
+      return;
+    if (phase_ != Phase::Idle)
+      phase_ = Phase::Failed;
+  }
+  post_error(error_of(failure));
+}
+
+// ---- Streams
 
 Result<CaptureSetup> CameraState::plan()
 {
   bool test;
+  Device device;
+  ModeWish wish;
   {
     std::lock_guard lock(control_);
     test = test_;
+    device = device_;
+    wish = settings_.wish;
   }
-  return test ? plan_test() : plan_device();
+  return test ? plan_test_picture(wish, ghost_) : plan_device(device, wish, ghost_);
 }
 
 bool CameraState::attach()
 {
   {
     std::lock_guard lock(control_);
-    phase_ = Phase::Starting;
+    if (refused_)
+      return false;
+    phase_ = asking_ ? Phase::Waiting : Phase::Starting;
     doubtful_.reset();
     returned_.reset();
     stalled_ = false;
+    server_lost_ = false;
+    asked_again_ = false;
+    next_server_.reset();
+    if (asking_)
+      return true;
   }
   const auto setup = plan();
   auto made = setup ? Capture::make(*setup, this) : Result<std::unique_ptr<Capture>>(setup.error());
@@ -436,192 +525,6 @@ bool CameraState::take_message(GstMessage *message)
   }
   fail(error);
   return true;
-}
-
-// ---- The watch speaks, in its thread
-
-void CameraState::on_added(const Device &device)
-{
-  std::lock_guard lock(control_);
-  if ((phase_ != Phase::Lost && phase_ != Phase::Waiting) ||
-      !same_device(device.info, device_.info) || device.info.api != device_.info.api)
-    return;
-  returned_ = device;
-  retry_at_ = Clock::now();
-}
-
-void CameraState::on_removed(const DeviceInfo &info)
-{
-  {
-    std::lock_guard lock(control_);
-    if (!same_device(info, device_.info) || info.api != device_.info.api)
-      return;
-    returned_.reset();
-    if (phase_ != Phase::Running && phase_ != Phase::Starting)
-      return;
-  }
-  lose();
-}
-
-void CameraState::lose()
-{
-  bool wait;
-  DeviceInfo device;
-  {
-    std::lock_guard lock(control_);
-    wait = settings_.on_device_lost == OnDeviceLost::Wait;
-    doubtful_.reset();
-    device = device_.info;
-    if (wait)
-      phase_ = Phase::Lost;
-  }
-  if (!wait) {
-    fail(lost_error(device));
-    return;
-  }
-  GST_ELEMENT_WARNING(
-      bin_, RESOURCE, NOT_FOUND,
-      ("The camera %s is gone. Plug it in again: it goes on then.", label_of(device).c_str()),
-      ("on-device-lost=wait"));
-  post_message("camera-lost", "waiting for the device");
-}
-
-void CameraState::judge_error()
-{
-  CameraError error;
-  bool wait;
-  {
-    std::lock_guard lock(control_);
-    if (!doubtful_ || Clock::now() < doubtful_until_ || phase_ != Phase::Running)
-      return;
-    error = *std::exchange(doubtful_, std::nullopt);
-    wait = settings_.on_device_lost == OnDeviceLost::Wait;
-  }
-  if (!wait) {
-    fail(error);
-    return;
-  }
-  // It is still listed: so it is tried again at once.
-  lose();
-  std::lock_guard lock(control_);
-  returned_ = device_;
-  retry_at_ = Clock::now() + kOpenRetry;
-}
-
-void CameraState::leave_lost_device()
-{
-  {
-    std::lock_guard lock(control_);
-    if (phase_ != Phase::Lost)
-      return;
-  }
-  // The state change thread may be waiting for this one.
-  if (!GST_STATE_TRYLOCK(bin_))
-    return;
-  std::shared_ptr<Capture> capture;
-  {
-    std::lock_guard lock(control_);
-    if (phase_ == Phase::Lost) {
-      phase_ = Phase::Waiting;
-      capture.swap(capture_);
-    }
-  }
-  if (capture)
-    capture->leave(bin_, ghost_);
-  GST_STATE_UNLOCK(bin_);
-}
-
-void CameraState::try_return()
-{
-  {
-    std::lock_guard lock(control_);
-    if (phase_ != Phase::Waiting || !returned_ || Clock::now() < retry_at_)
-      return;
-  }
-  if (!GST_STATE_TRYLOCK(bin_))
-    return;
-  {
-    std::lock_guard lock(control_);
-    device_ = *returned_;
-    retry_at_ = Clock::now() + kOpenRetry;
-  }
-  const auto setup = plan();
-  auto made = setup ? Capture::make(*setup, this) : Result<std::unique_ptr<Capture>>(setup.error());
-  bool back = false;
-  if (made) {
-    std::shared_ptr<Capture> capture = std::move(*made);
-    capture->enter(bin_, ghost_);
-    back = capture->sync_state();
-    if (!back)
-      capture->leave(bin_, ghost_);
-    std::lock_guard lock(control_);
-    if (back) {
-      capture_ = capture;
-      phase_ = Phase::Running;
-      returned_.reset();
-      stalled_ = false;
-      watch_from_ns_ = monotonic_ns();
-    }
-  }
-  GST_STATE_UNLOCK(bin_);
-  if (!back)
-    return;
-  post_message("camera-back", "the device is there again");
-  gst_element_post_message(GST_ELEMENT(bin_), gst_message_new_latency(GST_OBJECT(bin_)));
-}
-
-void CameraState::check_stall()
-{
-  const auto now = capture();
-  bool stalls;
-  DeviceInfo device;
-  guint limit_ms;
-  {
-    std::lock_guard lock(control_);
-    limit_ms = settings_.stall_timeout_ms;
-    if (phase_ != Phase::Running || !playing_ || !now || limit_ms == 0)
-      return;
-    const int64_t last = std::max(now->last_arrival(), watch_from_ns_);
-    stalls = monotonic_ns() - last >= limit_ms * kNsPerMs;
-    if (stalls == stalled_)
-      return;
-    stalled_ = stalls;
-    device = device_.info;
-  }
-  if (stalls)
-    GST_ELEMENT_WARNING(bin_, RESOURCE, READ,
-                        ("The camera %s delivers no frames. See whether it is covered, asleep or "
-                         "held by another program, or plug it in again.",
-                         label_of(device).c_str()),
-                        ("nothing for %u ms", limit_ms));
-  post_message(stalls ? "camera-stalled" : "camera-resumed", stalls ? "no frames" : "frames again");
-}
-
-CameraState::Clock::time_point CameraState::on_check()
-{
-  judge_error();
-  leave_lost_device();
-  try_return();
-  check_stall();
-
-  const auto now = Clock::now();
-  const auto running = capture();
-  std::lock_guard lock(control_);
-  auto next = now + kIdleCheck;
-  if (doubtful_)
-    next = std::min(next, doubtful_until_);
-  if (phase_ == Phase::Lost)
-    next = std::min(next, now + kStateRetry);
-  if (phase_ == Phase::Waiting && returned_)
-    next = std::min(next, std::max(retry_at_, now + kStateRetry));
-  if (phase_ == Phase::Running && playing_ && running && settings_.stall_timeout_ms > 0) {
-    const milliseconds limit(settings_.stall_timeout_ms);
-    const int64_t last = std::max(running->last_arrival(), watch_from_ns_);
-    const auto quiet = milliseconds((monotonic_ns() - last) / kNsPerMs);
-    // Once it stalls: looks whether frames come again.
-    next = std::min(next, now + (stalled_ ? limit : std::max(limit - quiet, kStateRetry)));
-  }
-  return next;
 }
 
 }  // namespace streamlib::camera

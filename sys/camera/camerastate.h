@@ -16,6 +16,7 @@
 #include "sys/camera/capture.h"
 #include "sys/camera/devicewatch.h"
 #include "sys/camera/mode.h"
+#include "sys/camera/portal.h"
 
 namespace streamlib::camera {
 
@@ -34,7 +35,7 @@ struct Settings {
   int num_buffers = -1;
 };
 
-class CameraState final : public WatchEvents, public CaptureEvents {
+class CameraState final : public WatchEvents, public CaptureEvents, public PortalEvents {
 public:
   // `bin` is the element around, and outlives this.
   explicit CameraState(GstBin *bin) : bin_(bin) {}
@@ -61,8 +62,9 @@ public:
   support::GObjectPtr<GstElement> source() const;
   // Answers the latency query for the camera (streaming and other threads).
   bool answer_latency(GstQuery *query);
-  // An end of the stream is asked for. False when there is no source that could send one.
-  bool expect_eos();
+  // An end of the stream is asked for. False when there is no source that could send one: then it
+  // is sent in place of it (transfer none).
+  bool expect_eos(GstEvent *event);
 
   // A message of the elements inside (transfer none); true when it is dealt with.
   bool take_message(GstMessage *message);
@@ -70,6 +72,9 @@ public:
   void on_added(const Device &device) override;
   void on_removed(const DeviceInfo &info) override;
   std::chrono::steady_clock::time_point on_check() override;
+
+  void on_allowed(std::shared_ptr<PipeWireRemote> remote) override;
+  void on_refused(const support::Failure &failure) override;
 
   void on_ended() override;
   void on_mode(const std::string &mode) override;
@@ -86,31 +91,39 @@ private:
     Running,
     // The device is gone, its elements are still there.
     Lost,
-    // The elements are gone as well; waits for the device.
+    // There are no elements; waits for the device, or for the portal's answer.
     Waiting,
     // An error was posted; nothing more is said.
     Failed,
   };
 
   bool choose(const std::vector<Device> &devices, const std::string &query);
-  support::Result<CaptureSetup> plan_device();
-  support::Result<CaptureSetup> plan_test();
+  bool open_test();
+  bool open_machine(const std::string &query);
+  bool open_portal();
+  // The first answer of the portal: which of its cameras is meant.
+  bool take_portal(std::shared_ptr<PipeWireRemote> remote);
   support::Result<CaptureSetup> plan();
   void post_error(const CameraError &error);
   void post_message(const char *name, const std::string &text);
   void fail(const CameraError &error);
-  void lose();
+  enum class Loss { Device, Server };
+  void lose(Loss loss);
+  void push_eos(GstEvent *event);
   // Watch thread.
   void judge_error();
   void leave_lost_device();
   void try_return();
   void check_stall();
+  void check_server();
+  void look_for_server();
   std::shared_ptr<Capture> capture() const;
 
   GstBin *bin_;
   GstPad *ghost_ = nullptr;
   // Not touched by the streaming thread. Calls of foreign code stand in it alone.
   DeviceWatch watch_;
+  Portal portal_;
 
   // Guards all below. Innermost: nothing is called with it held.
   mutable std::mutex control_;
@@ -130,6 +143,18 @@ private:
   // When frames are due at the earliest; by support::monotonic_ns().
   int64_t watch_from_ns_ = 0;
   bool stalled_ = false;
+  // Of what the portal is asked for; none where there is no portal in it.
+  std::optional<std::string> portal_query_;
+  // The user has not answered the portal yet.
+  bool asking_ = false;
+  // The answer was no, before a stream was wanted.
+  bool refused_ = false;
+  // It was asked once more, after the server had ended.
+  bool asked_again_ = false;
+  // The server has ended; where it is looked for again, and when.
+  bool server_lost_ = false;
+  std::shared_ptr<PipeWireRemote> next_server_;
+  Clock::time_point server_retry_at_;
 };
 
 }  // namespace streamlib::camera

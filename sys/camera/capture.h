@@ -15,6 +15,7 @@
 #include <gst/video/video.h>
 
 #include "sys/camera/captureclock.h"
+#include "sys/camera/pipewireremote.h"
 
 namespace streamlib::camera {
 
@@ -48,6 +49,8 @@ struct CaptureSetup {
   // The buffers are the backend's: it has few of them, stops when all are held downstream, and
   // unmaps them when it stops, whoever holds them (PipeWire).
   bool lends_buffers = false;
+  // The connection that the source uses, where it is one of ours.
+  std::shared_ptr<PipeWireRemote> remote;
 };
 
 class Capture {
@@ -66,6 +69,8 @@ public:
   bool sync_state();
 
   GstElement *source() const { return setup_.source.get(); }
+  // Any thread. Whether the server that the source takes its frames from has ended.
+  bool server_is_gone() const { return setup_.remote && setup_.remote->is_gone(); }
   // Before data flows. The stream ends by itself after so many frames, unless it is -1.
   void end_after(int frames);
   // Any thread. An end of the stream is asked for and no loss.

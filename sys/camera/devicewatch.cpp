@@ -2,6 +2,7 @@
 #include "sys/camera/devicewatch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -12,25 +13,18 @@ namespace streamlib::camera {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
-using support::adopt_mini;
 using support::adopt_object;
 using support::Failure;
 using support::GObjectPtr;
-using support::MiniPtr;
 using support::Result;
 using support::StructurePtr;
 
 constexpr milliseconds kStopLimit{1000};
-constexpr milliseconds kQuietTime{250};
+constexpr milliseconds kJoinLimit{1000};
+constexpr const char *kPipeWireProvider = "pipewiredeviceprovider";
 constexpr milliseconds kLookAgain{200};
 constexpr const char *kDeviceClass = "Video/Source";
-
-GstMessage *wake_up()
-{
-  return gst_message_new_application(nullptr, gst_structure_new_empty("wake"));
-}
 
 std::string text_in(const GstStructure *properties, const char *field)
 {
@@ -67,6 +61,132 @@ std::string api_of(GstDevice *device, const GstStructure *properties)
   return !api.empty() ? api : type;
 }
 
+std::vector<Device> take_all(GList *list, const std::shared_ptr<PipeWireRemote> &remote)
+{
+  std::vector<Device> devices;
+  for (GList *item = list; item != nullptr; item = item->next) {
+    auto device = adopt_object(GST_DEVICE(item->data));
+    if (gst_device_has_classes(device.get(), kDeviceClass))
+      devices.push_back({device, info_of(device.get()), remote});
+  }
+  g_list_free(list);
+  return devices;
+}
+
+// A device provider that runs.
+struct Provider {
+  GObjectPtr<GstDeviceProvider> provider;
+  // Those that do not tell changes have what they had at the start.
+  std::vector<Device> fixed;
+};
+
+// Where devices are looked for: by all providers of the machine, as GstDeviceMonitor does it, but
+// for one: that of PipeWire is one of our own on a connection of our own. The one that a process
+// shares never finds a server again that has ended, does not know the connections that a portal
+// hands out, and (0.3.65) takes no lock when it stops: it crashes when news arrive just then, as
+// they do when a stream has ended. A connection of our own can be silenced before.
+class Place {
+public:
+  Place() = default;
+  // Just what is on this connection.
+  explicit Place(std::shared_ptr<PipeWireRemote> remote) : remote_(std::move(remote)), given_(true)
+  {}
+
+  // May block for as long as it likes.
+  void start()
+  {
+    if (!given_)
+      start_all();
+    if (!remote_)
+      remote_ = PipeWireRemote::connect();
+    if (remote_)
+      pipewire_ = make_pipewire(remote_->fd());
+    if (pipewire_ && !start_one(pipewire_.get()))
+      pipewire_.reset();
+  }
+  void stop()
+  {
+    for (const Provider &running : providers_) {
+      if (gst_device_provider_can_monitor(running.provider.get()))
+        gst_device_provider_stop(running.provider.get());
+    }
+    providers_.clear();
+    if (!pipewire_)
+      return;
+    remote_->silence();
+    gst_device_provider_stop(pipewire_.get());
+    pipewire_.reset();
+  }
+
+  std::vector<Device> devices()
+  {
+    std::vector<Device> all;
+    const auto add = [&all](std::vector<Device> more) {
+      std::move(more.begin(), more.end(), std::back_inserter(all));
+    };
+    // In the order of their ranks, which PipeWire has the highest of.
+    if (pipewire_)
+      add(take_all(gst_device_provider_get_devices(pipewire_.get()), given_ ? remote_ : nullptr));
+    for (const Provider &running : providers_) {
+      if (gst_device_provider_can_monitor(running.provider.get()))
+        add(take_all(gst_device_provider_get_devices(running.provider.get()), nullptr));
+      else
+        add(running.fixed);
+    }
+    return all;
+  }
+
+private:
+  static bool start_one(GstDeviceProvider *provider)
+  {
+    const bool started = gst_device_provider_start(provider);
+    // The list is what we look at.
+    const auto bus = adopt_object(gst_device_provider_get_bus(provider));
+    gst_bus_set_flushing(bus.get(), TRUE);
+    return started;
+  }
+
+  static GObjectPtr<GstDeviceProvider> make_pipewire(int fd)
+  {
+    const auto feature = adopt_object(gst_registry_find_feature(
+        gst_registry_get(), kPipeWireProvider, GST_TYPE_DEVICE_PROVIDER_FACTORY));
+    const auto loaded = adopt_object(feature ? gst_plugin_feature_load(feature.get()) : nullptr);
+    if (!loaded)
+      return nullptr;
+    const GType type =
+        gst_device_provider_factory_get_device_provider_type(loaded.as<GstDeviceProviderFactory>());
+    return support::sink_object(
+        static_cast<GstDeviceProvider *>(g_object_new(type, "fd", fd, nullptr)));
+  }
+
+  void start_all()
+  {
+    GList *factories = gst_device_provider_factory_list_get_device_providers(GST_RANK_MARGINAL);
+    for (GList *item = factories; item != nullptr; item = item->next) {
+      auto *factory = GST_DEVICE_PROVIDER_FACTORY(item->data);
+      if (gst_device_provider_factory_has_classes(factory, kDeviceClass) &&
+          g_strcmp0(GST_OBJECT_NAME(factory), kPipeWireProvider) != 0)
+        add(adopt_object(gst_device_provider_factory_get(factory)));
+    }
+    gst_plugin_feature_list_free(factories);
+  }
+  void add(GObjectPtr<GstDeviceProvider> provider)
+  {
+    if (!provider)
+      return;
+    if (!gst_device_provider_can_monitor(provider.get()))
+      providers_.push_back(
+          {provider, take_all(gst_device_provider_get_devices(provider.get()), nullptr)});
+    else if (start_one(provider.get()))
+      providers_.push_back({provider, {}});
+  }
+
+  std::shared_ptr<PipeWireRemote> remote_;
+  bool given_ = false;
+  std::vector<Provider> providers_;
+  GObjectPtr<GstDeviceProvider> pipewire_;
+};
+
 }  // namespace
 
 DeviceInfo info_of(GstDevice *device)
@@ -91,7 +211,7 @@ std::vector<DeviceInfo> infos_of(const std::vector<Device> &devices)
 }
 
 struct DeviceWatch::Shared {
-  // Guards all below. Held over no call of foreign code.
+  // Guards all below but the place. Held over no call of foreign code.
   std::mutex mutex;
   std::condition_variable changed;
   WatchEvents *events = nullptr;
@@ -99,39 +219,41 @@ struct DeviceWatch::Shared {
   bool listed = false;
   bool resumed = false;
   bool quit = false;
+  // The owner is left alone; all is over.
   bool ended = false;
+  bool over = false;
   std::vector<Device> devices;
+  std::shared_ptr<PipeWireRemote> next_remote;
+  bool woken = false;
 
-  GObjectPtr<GstDeviceMonitor> monitor;
-  // The monitor's; our own wake-up goes through it as well.
-  GObjectPtr<GstBus> bus;
+  // The thread's own once that runs.
+  std::unique_ptr<Place> place;
 
   bool wants_quit()
   {
     std::lock_guard lock(mutex);
     return quit;
   }
+  void wake()
+  {
+    std::lock_guard lock(mutex);
+    woken = true;
+    changed.notify_all();
+  }
+  void sleep_until(steady_clock::time_point time)
+  {
+    std::unique_lock lock(mutex);
+    changed.wait_until(lock, time, [this] { return quit || woken; });
+    woken = false;
+  }
+  std::shared_ptr<PipeWireRemote> take_next_remote()
+  {
+    std::lock_guard lock(mutex);
+    return std::exchange(next_remote, nullptr);
+  }
 };
 
 namespace {
-
-std::vector<Device> devices_of(GstDeviceMonitor *monitor)
-{
-  std::vector<Device> devices;
-  GList *list = gst_device_monitor_get_devices(monitor);
-  for (GList *item = list; item != nullptr; item = item->next) {
-    auto device = adopt_object(GST_DEVICE(item->data));
-    devices.push_back({device, info_of(device.get())});
-  }
-  g_list_free(list);
-  return devices;
-}
-
-GstClockTime until(steady_clock::time_point time)
-{
-  const auto rest = std::chrono::duration_cast<nanoseconds>(time - steady_clock::now()).count();
-  return rest > 0 ? static_cast<GstClockTime>(rest) : 0;
-}
 
 bool holds(const std::vector<Device> &devices, const Device &wanted)
 {
@@ -140,9 +262,9 @@ bool holds(const std::vector<Device> &devices, const Device &wanted)
 }
 
 // What has come and gone since `known` was true.
-void tell_changes(WatchEvents *events, GstDeviceMonitor *monitor, std::vector<Device> *known)
+void tell_changes(WatchEvents *events, Place &place, std::vector<Device> *known)
 {
-  const std::vector<Device> before = std::exchange(*known, devices_of(monitor));
+  const std::vector<Device> before = std::exchange(*known, place.devices());
   for (const Device &device : before) {
     if (!holds(*known, device))
       events->on_removed(device.info);
@@ -155,45 +277,51 @@ void tell_changes(WatchEvents *events, GstDeviceMonitor *monitor, std::vector<De
 
 }  // namespace
 
+void DeviceWatch::watch(Shared &shared)
+{
+  std::vector<Device> known;
+  WatchEvents *events;
+  {
+    std::unique_lock lock(shared.mutex);
+    known = shared.devices;
+    shared.listed = true;
+    shared.changed.notify_all();
+    // Ends with stop() at the latest, which an owner never leaves out.
+    shared.changed.wait(lock, [&shared] { return shared.resumed || shared.quit; });
+    events = shared.events;
+  }
+  steady_clock::time_point next = steady_clock::now();
+  while (!shared.wants_quit()) {
+    if (auto remote = shared.take_next_remote()) {
+      shared.place->stop();
+      shared.place = std::make_unique<Place>(std::move(remote));
+      shared.place->start();
+      known.clear();
+    }
+    shared.sleep_until(std::min(next, steady_clock::now() + kLookAgain));
+    if (shared.wants_quit())
+      break;
+    tell_changes(events, *shared.place, &known);
+    next = events->on_check();
+  }
+}
+
 void DeviceWatch::run(std::shared_ptr<Shared> shared)
 {
   pthread_setname_np(pthread_self(), "slcamera");
-  GstDeviceMonitor *monitor = shared->monitor.get();
-  const bool started = gst_device_monitor_start(monitor);
-  std::vector<Device> known;
-  if (started)
-    known = devices_of(monitor);
-  WatchEvents *events;
+  shared->place->start();
+  auto devices = shared->place->devices();
   {
-    std::unique_lock lock(shared->mutex);
-    shared->devices = known;
-    shared->listed = true;
-    shared->changed.notify_all();
-    // Ends with stop() at the latest, which an owner never leaves out.
-    shared->changed.wait(lock, [&shared] { return shared->resumed || shared->quit; });
-    events = shared->events;
+    std::lock_guard lock(shared->mutex);
+    shared->devices = std::move(devices);
   }
-  // A monitor without a provider has a bus that takes nothing: there is nothing to watch then.
-  steady_clock::time_point next = steady_clock::now();
-  while (started && !shared->wants_quit()) {
-    const auto types = static_cast<GstMessageType>(
-        GST_MESSAGE_DEVICE_ADDED | GST_MESSAGE_DEVICE_REMOVED | GST_MESSAGE_APPLICATION);
-    // Of all monitors of a process only the one that was started last gets messages (GStreamer
-    // 1.22), but each has the list.
-    const auto look = std::min(next, steady_clock::now() + kLookAgain);
-    adopt_mini(gst_bus_timed_pop_filtered(shared->bus.get(), until(look), types));
-    if (shared->wants_quit())
-      break;
-    tell_changes(events, monitor, &known);
-    next = events->on_check();
-  }
+  watch(*shared);
   leave(*shared);
-  if (!started)
-    return;
-  // PipeWire's provider (0.3.65) crashes when it is stopped while news of a node are on their way,
-  // as they are just after a stream on that node has ended.
-  std::this_thread::sleep_for(kQuietTime);
-  gst_device_monitor_stop(monitor);
+  shared->place->stop();
+  shared->place.reset();
+  std::lock_guard lock(shared->mutex);
+  shared->over = true;
+  shared->changed.notify_all();
 }
 
 // From here on the owner is left alone.
@@ -211,59 +339,114 @@ void DeviceWatch::leave(Shared &shared)
   shared.changed.notify_all();
 }
 
-Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *owner,
-                                               milliseconds limit)
+std::shared_ptr<DeviceWatch::Shared> DeviceWatch::current() const
 {
-  shared_ = std::make_shared<Shared>();
-  shared_->events = events;
-  shared_->owner = support::share_object(owner);
-  shared_->monitor = adopt_object(gst_device_monitor_new());
-  // The same camera by several backends: devicematch knows how to deal with that.
-  gst_device_monitor_set_show_all_devices(shared_->monitor.get(), TRUE);
-  gst_device_monitor_add_filter(shared_->monitor.get(), kDeviceClass, nullptr);
-  shared_->bus = adopt_object(gst_device_monitor_get_bus(shared_->monitor.get()));
-  std::thread([shared = shared_] { run(shared); }).detach();
+  std::lock_guard lock(control_);
+  return shared_;
+}
 
-  std::unique_lock lock(shared_->mutex);
-  if (shared_->changed.wait_for(lock, limit, [this] { return shared_->listed; }))
-    return shared_->devices;
+Result<std::vector<Device>> DeviceWatch::start(WatchEvents *events, GObject *owner,
+                                               milliseconds limit,
+                                               std::shared_ptr<PipeWireRemote> remote)
+{
+  auto shared = std::make_shared<Shared>();
+  shared->events = events;
+  shared->owner = support::share_object(owner);
+  shared->place = remote ? std::make_unique<Place>(std::move(remote)) : std::make_unique<Place>();
+  threads_.push_back({shared, std::thread([shared] { run(shared); })});
+  {
+    std::lock_guard lock(control_);
+    shared_ = shared;
+  }
+
+  std::unique_lock lock(shared->mutex);
+  if (shared->changed.wait_for(lock, limit, [&] { return shared->listed; }))
+    return shared->devices;
   return Failure{0,
                  "Looking for cameras took longer than " + std::to_string(limit.count()) +
                      " ms. See whether PipeWire answers (pw-cli info), or set device=test.",
-                 "gst_device_monitor_start() does not return"};
+                 "a device provider does not return from its start"};
 }
 
 void DeviceWatch::resume()
 {
-  std::lock_guard lock(shared_->mutex);
-  shared_->resumed = true;
-  shared_->changed.notify_all();
+  const auto shared = current();
+  std::lock_guard lock(shared->mutex);
+  shared->resumed = true;
+  shared->changed.notify_all();
 }
 
 void DeviceWatch::wake()
 {
-  if (shared_)
-    gst_bus_post(shared_->bus.get(), wake_up());
+  if (const auto shared = current())
+    shared->wake();
+}
+
+bool DeviceWatch::look_at(std::shared_ptr<PipeWireRemote> remote)
+{
+  const auto shared = current();
+  if (!shared)
+    return false;
+  {
+    std::lock_guard lock(shared->mutex);
+    shared->next_remote = std::move(remote);
+  }
+  shared->wake();
+  return true;
 }
 
 void DeviceWatch::stop()
 {
-  if (!shared_)
+  std::shared_ptr<Shared> shared;
+  {
+    std::lock_guard lock(control_);
+    shared.swap(shared_);
+  }
+  if (!shared)
     return;
-  const auto shared = std::exchange(shared_, nullptr);
   GObjectPtr<GObject> owner;
   {
     std::lock_guard lock(shared->mutex);
     shared->quit = true;
     shared->changed.notify_all();
-    // Still inside the monitor's start: it will call nobody.
+    // Still inside a provider's start: it will call nobody.
     if (!shared->listed)
       owner = std::move(shared->owner);
   }
-  gst_bus_post(shared->bus.get(), wake_up());
-  std::unique_lock lock(shared->mutex);
-  if (shared->listed)
-    shared->changed.wait_for(lock, kStopLimit, [&shared] { return shared->ended; });
+  shared->wake();
+  {
+    std::unique_lock lock(shared->mutex);
+    if (shared->listed)
+      shared->changed.wait_for(lock, kStopLimit, [&shared] { return shared->ended; });
+  }
+  // Those that are over by now need not be kept.
+  std::erase_if(threads_, [](Thread &thread) {
+    {
+      std::lock_guard lock(thread.shared->mutex);
+      if (!thread.shared->over)
+        return false;
+    }
+    thread.thread.join();
+    return true;
+  });
+}
+
+DeviceWatch::~DeviceWatch()
+{
+  stop();
+  for (Thread &thread : threads_) {
+    bool over = false;
+    // The last reference of the owner may have been that of the thread.
+    if (thread.thread.get_id() != std::this_thread::get_id()) {
+      std::unique_lock lock(thread.shared->mutex);
+      over = thread.shared->changed.wait_for(lock, kJoinLimit,
+                                             [&thread] { return thread.shared->over; });
+    }
+    if (over)
+      thread.thread.join();
+    else
+      thread.thread.detach();
+  }
 }
 
 }  // namespace streamlib::camera

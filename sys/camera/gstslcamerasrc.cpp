@@ -19,9 +19,10 @@
  * runs.
  *
  * A camera that is unplugged ends with RESOURCE/NOT_FOUND, or, with on-device-lost=wait, is a
- * warning and the element message `camera-lost`, and `camera-back` once it is there again. A camera
- * that delivers nothing for #GstSlCameraSrc:stall-timeout is a warning and the element message
- * `camera-stalled`, then `camera-resumed`.
+ * warning and the element message `camera-lost`, and `camera-back` once it is there again; a
+ * PipeWire server that ends is the same. With the portal, `camera-asking` and `camera-allowed` say
+ * how the question stands. A camera that delivers nothing for #GstSlCameraSrc:stall-timeout is a
+ * warning and the element message `camera-stalled`, then `camera-resumed`.
  *
  * ## Example launch lines
  * |[
@@ -176,10 +177,10 @@ GstStateChangeReturn change_state(GstElement *element, GstStateChange transition
 
 gboolean send_event(GstElement *element, GstEvent *event)
 {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !state_of(element).expect_eos()) {
-    // Waiting for a device: nobody else could send it.
-    auto pad = streamlib::support::adopt_object(gst_element_get_static_pad(element, "src"));
-    return gst_pad_push_event(pad.get(), event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !state_of(element).expect_eos(event)) {
+    // Waiting for a device: it is sent in place of that.
+    gst_event_unref(event);
+    return TRUE;
   }
   return GST_ELEMENT_CLASS(gst_sl_camera_src_parent_class)->send_event(element, event);
 }
@@ -361,14 +362,17 @@ static void install_properties(GObjectClass *klass)
    *
    * The camera: its path (`/dev/video0`, the node name of PipeWire), else its serial, else its
    * exact name, else a part of its name, in whatever case, that no other camera's name has. Empty
-   * takes the first one, `test` the moving test picture.
+   * takes the first one, `test` the moving test picture. `portal` asks the desktop's camera portal
+   * and takes the first camera that it allows, `portal:NAME` the one of them that NAME names; in a
+   * sandbox (Flatpak, Snap) empty means `portal`.
    *
    * Since: 0.1
    */
   install(Prop::Device,
           g_param_spec_string("device", "Device",
                               "Path, serial, name or unique part of the name of a camera; empty = "
-                              "the first, test = the test picture",
+                              "the first, test = the test picture, portal or portal:NAME = by the "
+                              "desktop's camera portal",
                               "", ready));
   /**
    * GstSlCameraSrc:current-device:

@@ -14,6 +14,8 @@ struct wl_display;
 
 namespace streamlib::display {
 
+class GlDisplay;
+
 // Values are those of the property `backend`.
 enum class Backend { Auto, Wayland, X11, Gl, Kms, Headless };
 
@@ -25,6 +27,8 @@ struct Opened {
   std::unique_ptr<Surface> surface;
   // Why it was taken, and what was tried before.
   std::string reason;
+  // With GL: the connection to draw through, none where the application has its own.
+  std::shared_ptr<GlDisplay> gl;
 };
 
 struct OpenWish {
@@ -33,6 +37,8 @@ struct OpenWish {
   std::string display;
   // The application's connection, or none.
   wl_display *shared_wayland = nullptr;
+  // The application's OpenGL elements share a connection with this one.
+  bool shared_gl = false;
 };
 
 // State change thread. Returns within two seconds.

@@ -20,6 +20,7 @@ using support::Result;
 using support::StructurePtr;
 
 constexpr const char *kWaylandContext = "GstWlDisplayHandleContextType";
+constexpr const char *kGlContext = "gst.gl.GLDisplay";
 
 const char *nick_of_value(GType type, int value)
 {
@@ -92,7 +93,10 @@ void DisplayState::apply_window()
 
 void DisplayState::apply_scaling()
 {
-  gst_sl_surface_sink_set_scaling(surface_sink(), settings().scaling);
+  const Scaling scaling = settings().scaling;
+  gst_sl_surface_sink_set_scaling(surface_sink(), scaling);
+  if (const auto other = foreign())
+    other->set_scaling(scaling);
 }
 
 void DisplayState::apply_sync()
@@ -131,6 +135,20 @@ void DisplayState::window_failed(const Failure &failure)
 {
   GST_ELEMENT_ERROR(bin_, RESOURCE, WRITE, ("%s", failure.text.c_str()),
                     ("%s", failure.debug.c_str()));
+}
+
+void DisplayState::navigate(GstEvent *event)
+{
+  gdouble x = 0;
+  gdouble y = 0;
+  if (gst_navigation_event_get_coordinates(event, &x, &y)) {
+    const auto other = foreign();
+    const Point on_frame =
+        other ? other->to_frame({x, y}) : gst_sl_surface_sink_to_frame(surface_sink(), {x, y});
+    event = gst_event_make_writable(event);
+    gst_navigation_event_set_coordinates(event, on_frame.x, on_frame.y);
+  }
+  send_navigation(support::adopt_mini(event).get());
 }
 
 void DisplayState::send_navigation(GstEvent *event)
@@ -189,7 +207,7 @@ void DisplayState::announce(const Opened &opened)
 Result<Opened> DisplayState::open_backend()
 {
   const Settings now = settings();
-  OpenWish wish = {now.backend, now.display, nullptr};
+  OpenWish wish = {now.backend, now.display, nullptr, false};
   if (wish.backend == Backend::Wayland || wish.backend == Backend::Auto) {
     // An application with a wl_display of its own answers at once, by set_context.
     gst_element_post_message(GST_ELEMENT(bin_),
@@ -197,12 +215,18 @@ Result<Opened> DisplayState::open_backend()
     std::lock_guard lock(control_);
     wish.shared_wayland = display_of(wayland_context_.get());
   }
+  if (wish.backend == Backend::Gl) {
+    gst_element_post_message(GST_ELEMENT(bin_),
+                             gst_message_new_need_context(GST_OBJECT(bin_), kGlContext));
+    const auto shared = support::adopt_mini(gst_element_get_context(GST_ELEMENT(bin_), kGlContext));
+    wish.shared_gl = static_cast<bool>(shared);
+  }
   return open_display(wish);
 }
 
-bool DisplayState::use_foreign(Backend backend)
+bool DisplayState::use_foreign(const Opened &opened)
 {
-  auto made = ForeignSink::make(backend);
+  auto made = ForeignSink::make(opened.backend, opened.gl, this);
   if (!made) {
     GST_ELEMENT_ERROR(bin_, RESOURCE, OPEN_WRITE, ("%s", made.error().text.c_str()),
                       ("%s", made.error().debug.c_str()));
@@ -217,16 +241,15 @@ bool DisplayState::use_foreign(Backend backend)
     foreign_ = *made;
     now = settings_;
   }
-  if (now.scaling == Scaling::Crop)
-    GST_ELEMENT_WARNING(bin_, RESOURCE, SETTINGS,
-                        ("scaling=crop is not to be had with backend=%s, the picture is stretched. "
-                         "Take backend=wayland or x11.",
-                         nick_of(backend)),
-                        (nullptr));
-  GstElement *sink = (*made)->sink();
-  if (backend == Backend::Gl)
-    g_object_set(sink, "force-aspect-ratio", now.scaling == Scaling::Letterbox, nullptr);
-  g_object_set(sink, "sync", now.sync, nullptr);
+  if (now.scaling != Scaling::Letterbox && opened.backend == Backend::Kms)
+    GST_ELEMENT_WARNING(
+        bin_, RESOURCE, SETTINGS,
+        ("backend=kms has scaling=letterbox only, which is taken. Take another backend."),
+        (nullptr));
+  if (now.window.handle != 0 && GST_IS_VIDEO_OVERLAY((*made)->sink()))
+    gst_video_overlay_set_window_handle(GST_VIDEO_OVERLAY((*made)->sink()), now.window.handle);
+  apply_scaling();
+  apply_sync();
   return true;
 }
 
@@ -266,7 +289,7 @@ bool DisplayState::open()
   }
   announce(*opened);
   if (opened->backend == Backend::Gl || opened->backend == Backend::Kms)
-    return use_foreign(opened->backend);
+    return use_foreign(*opened);
   gst_sl_surface_sink_set_surface(surface_sink(), std::move(opened->surface));
   return true;
 }
@@ -290,39 +313,40 @@ bool DisplayState::take_message(GstMessage *message)
     gst_video_overlay_set_window_handle(GST_VIDEO_OVERLAY(other->sink()), settings().window.handle);
     return true;
   }
-  if (!other->says_closed(message))
-    return false;
-  if (other->close(settings().on_close))
-    window_closed();
-  return true;
+  return GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && other->take_error(message);
 }
 
 // ---- What is to be read
 
 MiniPtr<GstSample> DisplayState::last_sample() const
 {
-  const auto other = foreign();
+  if (const auto other = foreign())
+    return other->last_sample();
   GstSample *sample = nullptr;
-  g_object_get(other ? other->sink() : surface_sink_.get(), "last-sample", &sample, nullptr);
+  g_object_get(surface_sink_.get(), "last-sample", &sample, nullptr);
   return support::adopt_mini(sample);
+}
+
+Orientation DisplayState::orientation() const
+{
+  const auto other = foreign();
+  return other ? other->orientation() : gst_sl_surface_sink_get_orientation(surface_sink());
 }
 
 StructurePtr DisplayState::stats() const
 {
   const auto other = foreign();
-  const SinkStats sink = gst_sl_surface_sink_get_stats(surface_sink());
-  guint64 shown = sink.shown;
+  const SinkStats sink = other ? other->stats() : gst_sl_surface_sink_get_stats(surface_sink());
   guint64 late = 0;
   GstStructure *raw = nullptr;
   g_object_get(other ? other->sink() : surface_sink_.get(), "stats", &raw, nullptr);
   const StructurePtr base(raw);
   gst_structure_get_uint64(base.get(), "dropped", &late);
-  if (other)
-    gst_structure_get_uint64(base.get(), "rendered", &shown);
   StructurePtr stats(gst_structure_new(
-      "sldisplaysink-stats", "shown", G_TYPE_UINT64, shown, "late", G_TYPE_UINT64, late, "replaced",
-      G_TYPE_UINT64, sink.replaced, "latency-p50", G_TYPE_UINT64, sink.latency_p50, "latency-p99",
-      G_TYPE_UINT64, sink.latency_p99, "latency-max", G_TYPE_UINT64, sink.latency_max, nullptr));
+      "sldisplaysink-stats", "shown", G_TYPE_UINT64, sink.shown, "late", G_TYPE_UINT64, late,
+      "replaced", G_TYPE_UINT64, sink.replaced, "latency-p50", G_TYPE_UINT64, sink.latency_p50,
+      "latency-p99", G_TYPE_UINT64, sink.latency_p99, "latency-max", G_TYPE_UINT64,
+      sink.latency_max, nullptr));
   raw = nullptr;
   if (link_)
     g_object_get(link_.get(), "stats", &raw, nullptr);

@@ -55,8 +55,11 @@ public:
   std::shared_ptr<ForeignSink> foreign() const;
   GstSlSurfaceSink *surface_sink() const { return surface_sink_.as<GstSlSurfaceSink>(); }
   support::MiniPtr<GstSample> last_sample() const;
+  Orientation orientation() const;
   support::StructurePtr stats() const;
 
+  // Any thread. An event of the application, whose points are those of the window (transfer full).
+  void navigate(GstEvent *event);
   // Any thread: to upstream, and what nobody takes there to the application (transfer none).
   void send_navigation(GstEvent *event);
 
@@ -72,7 +75,7 @@ public:
 private:
   support::Result<Opened> open_backend();
   void announce(const Opened &opened);
-  bool use_foreign(Backend backend);
+  bool use_foreign(const Opened &opened);
   void drop_foreign();
 
   GstBin *bin_;

@@ -50,7 +50,6 @@ GST_DEBUG_CATEGORY(gst_sl_display_sink_debug);
 namespace {
 
 using namespace streamlib::display;
-using streamlib::support::adopt_mini;
 using streamlib::support::Failure;
 using streamlib::support::Status;
 
@@ -175,18 +174,9 @@ void overlay_set_render_rectangle(GstVideoOverlay *overlay, gint x, gint y, gint
     gst_video_overlay_set_render_rectangle(GST_VIDEO_OVERLAY(other->sink()), x, y, width, height);
 }
 
-// The application's coordinates are those of the window.
 void navigation_send_event(GstNavigation *navigation, GstEvent *event)
 {
-  DisplayState &state = state_of(navigation);
-  gdouble x = 0;
-  gdouble y = 0;
-  if (gst_navigation_event_get_coordinates(event, &x, &y)) {
-    const Point on_frame = gst_sl_surface_sink_to_frame(state.surface_sink(), {x, y});
-    event = gst_event_make_writable(event);
-    gst_navigation_event_set_coordinates(event, on_frame.x, on_frame.y);
-  }
-  state.send_navigation(adopt_mini(event).get());
+  state_of(navigation).navigate(event);
 }
 
 // ---- The action and the properties
@@ -199,8 +189,7 @@ gboolean take_snapshot(GstSlDisplaySink *self, const gchar *location)
   if (location == nullptr || *location == '\0')
     status = Failure{0, "A snapshot needs the name of a file.", ""};
   else if (sample)
-    status = write_png(sample.get(), gst_sl_surface_sink_get_orientation(state.surface_sink()),
-                       location);
+    status = write_png(sample.get(), state.orientation(), location);
   if (!status)
     GST_ELEMENT_WARNING(self, RESOURCE, WRITE, ("%s", status.error().text.c_str()),
                         ("%s", status.error().debug.c_str()));
@@ -359,7 +348,7 @@ static void install_properties(GObjectClass *klass)
   /**
    * GstSlDisplaySink:scaling:
    *
-   * How a picture fills a window of other proportions. With backend=gl and kms there is no `crop`.
+   * How a picture fills a window of other proportions. backend=kms has `letterbox` only.
    *
    * Since: 0.1
    */

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include <gst/support/guards.h>
 #include <gst/support/histogram.h>
 #include <gst/video/video.h>
 
@@ -227,7 +228,12 @@ gboolean surface_sink_event(GstBaseSink *base, GstEvent *event)
 
 GstClockTime capture_time_of(GstBaseSink *base, GstBuffer *buffer)
 {
-  if (!GST_BUFFER_PTS_IS_VALID(buffer) || GST_STATE(base) != GST_STATE_PLAYING)
+  bool playing;
+  {
+    const streamlib::support::ObjectLock lock(base);
+    playing = GST_STATE(base) == GST_STATE_PLAYING;
+  }
+  if (!GST_BUFFER_PTS_IS_VALID(buffer) || !playing)
     return GST_CLOCK_TIME_NONE;
   const guint64 running =
       gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));

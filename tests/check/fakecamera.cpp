@@ -7,6 +7,10 @@
 #include <mutex>
 #include <vector>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <gst/allocators/gstdmabuf.h>
 #include <gst/base/gstpushsrc.h>
 #include <gst/video/video.h>
 
@@ -51,7 +55,7 @@ struct SourceClass {
 };
 
 static GstStaticPadTemplate source_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw, format=GRAY8"));
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw(ANY), format=GRAY8"));
 
 G_DEFINE_TYPE(Source, source, GST_TYPE_PUSH_SRC)
 
@@ -100,6 +104,19 @@ static void wait_for(Source *self, GstClockTime duration_ns)
     g_usleep(1000);
 }
 
+// The allocator takes any file descriptor that can be mapped.
+static GstBuffer *dmabuf_of(gsize size)
+{
+  const int fd = memfd_create("fakecamera", MFD_CLOEXEC);
+  if (ftruncate(fd, static_cast<off_t>(size)) != 0)
+    g_error("no memory for a frame");
+  GstAllocator *allocator = gst_dmabuf_allocator_new();
+  GstBuffer *buffer = gst_buffer_new();
+  gst_buffer_append_memory(buffer, gst_dmabuf_allocator_alloc(allocator, fd, size));
+  gst_object_unref(allocator);
+  return buffer;
+}
+
 static GstFlowReturn source_create(GstPushSrc *push, GstBuffer **buffer)
 {
   Source *self = source_cast(push);
@@ -120,7 +137,8 @@ static GstFlowReturn source_create(GstPushSrc *push, GstBuffer **buffer)
   if (self->unlocked->load())
     return GST_FLOW_FLUSHING;
   const gsize size = GST_VIDEO_INFO_SIZE(&self->info) / (fault == Fault::Short ? 2 : 1);
-  *buffer = gst_buffer_new_allocate(nullptr, size, nullptr);
+  *buffer =
+      plugged.camera.dmabuf ? dmabuf_of(size) : gst_buffer_new_allocate(nullptr, size, nullptr);
   gst_buffer_memset(*buffer, 0, plugged.camera.value, size);
   self->frames++;
   return GST_FLOW_OK;

@@ -34,6 +34,8 @@ struct Camera {
       "video/x-raw, format=GRAY8, width=320, height=240, framerate=25/1";
   // In place of the fake source: a bin in launch syntax.
   std::string launch;
+  // Its frames are DMABuf memory.
+  bool dmabuf = false;
 };
 
 // After gst_init(): makes the device provider known to this process.

@@ -214,14 +214,29 @@ class PipeWireSession:
                     "XDG_CONFIG_HOME": path, "XDG_STATE_HOME": path, "HOME": path,
                     "DBUS_SESSION_BUS_ADDRESS": f"unix:path={path}/bus"}
         self.stack.enter_context(environment(**self.env))
-        self.stack.enter_context(Program("dbus-daemon", "--session", "--nofork", "--nopidfile",
-                                         f"--address=unix:path={path}/bus"))
+        # Without the services of the machine, which would be started when they are called.
+        config = pathlib.Path(path, "bus.conf")
+        config.write_text(f"""<busconfig><type>session</type><listen>unix:path={path}/bus</listen>
+            <auth>EXTERNAL</auth><policy context="default"><allow send_destination="*"/>
+            <allow receive_sender="*"/><allow own="*"/></policy></busconfig>""")
+        self.stack.enter_context(Program("dbus-daemon", "--nofork", "--nopidfile",
+                                         f"--config-file={config}"))
         wait_until(lambda: os.path.exists(f"{path}/bus"))
+        self.start_server()
+        return self
+
+    def start_server(self):
+        path = self.folder.name
         self.daemon = self.stack.enter_context(Program("pipewire"))
         wait_until(lambda: os.path.exists(f"{path}/pipewire-0"))
         self.manager = self.stack.enter_context(Program("wireplumber"))
         wait_until(lambda: "WirePlumber" in self.run("pw-cli", "ls", "Client"))
-        return self
+
+    def kill_server(self):
+        """PipeWire ends, with its session manager; the bus stays."""
+        self.daemon.kill()
+        self.manager.kill()
+        pathlib.Path(self.folder.name, "pipewire-0").unlink(missing_ok=True)
 
     def run(self, *command):
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
@@ -229,6 +244,19 @@ class PipeWireSession:
     def __exit__(self, *error):
         self.stack.__exit__(*error)
         self.folder.cleanup()
+
+
+class Portal(Program):
+    """A camera portal on the session's bus; the options are those of portal.py."""
+
+    def __init__(self, *options):
+        super().__init__("/usr/bin/python3", str(pathlib.Path(__file__).with_name("portal.py")),
+                         *options, stdout=subprocess.PIPE)
+        if self.process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"the portal did not start: {self.said()}")
+
+    def wait_until_asked(self):
+        assert self.process.stdout.readline().strip() == "asked"
 
 
 class Camera(Program):

@@ -194,17 +194,50 @@ class WithPipeWire(unittest.TestCase):
             camera.resume()
             run.wait_for_element_message("camera-resumed")
 
-    def test_session_ends(self):
+    def test_server_ends(self):
         camera = self.plug("lonely", "Lonely Camera")
         with camera_run("lonely") as run:
             run.play()
             Reader(run, run.sink, camera).pull()
-            self.session.daemon.kill()
-            # PipeWire's elements say nothing of it (0.3.65), so it is a camera that stalls.
-            message = run.wait_for(Gst.MessageType.WARNING | Gst.MessageType.ERROR)
-            text, _debug = (message.parse_warning() if message.type == Gst.MessageType.WARNING
-                            else message.parse_error())
-            self.assertIn("Lonely Camera", text.message)
+            begin = time.monotonic()
+            self.session.kill_server()
+            error = run.error()
+            self.assertLess(time.monotonic() - begin, 1.5 * stage.SLOWNESS)
+            self.assertTrue(error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND))
+            for text in ("PipeWire has ended", "Lonely Camera", "on-device-lost=wait"):
+                self.assertIn(text, error.message)
+
+    def test_server_ends_and_comes_back(self):
+        self.plug("other", "Other Camera", "--pattern", "snow")
+        camera = self.plug("lonely", "Lonely Camera")
+        # Another one in the process that has seen the server end, and still stands there.
+        failed = camera_run("other")
+        self.addCleanup(failed.stop)
+        failed.play()
+        with camera_run("lonely", "on-device-lost=wait") as run:
+            run.play()
+            last = Reader(run, run.sink, camera).pull().get_buffer().pts
+            for _ in range(2):
+                self.session.kill_server()
+                warning = run.wait_for(Gst.MessageType.WARNING | Gst.MessageType.ERROR)
+                self.assertEqual(warning.type, Gst.MessageType.WARNING)
+                self.assertIn("PipeWire has ended", warning.parse_warning()[0].message)
+                run.wait_for_element_message("camera-lost")
+                time.sleep(0.5)
+                self.session.start_server()
+                self.plug("other", "Other Camera", "--pattern", "snow")
+                camera = self.plug("lonely", "Lonely Camera")
+                run.wait_for_element_message("camera-back", 8)
+                while run.sink.emit("try-pull-sample", 0):
+                    pass
+                reader = Reader(run, run.sink, camera)
+                for _ in range(20):
+                    pts = reader.pull().get_buffer().pts
+                    self.assertGreater(pts, last)
+                    last = pts
+            # And it is watched there as well.
+            camera.kill()
+            run.wait_for_element_message("camera-lost")
 
     def test_session_hangs(self):
         self.plug("frozen", "Frozen Camera")
@@ -215,6 +248,143 @@ class WithPipeWire(unittest.TestCase):
             self.assertLess(time.monotonic() - begin, 2 * stage.SLOWNESS)
             self.assertIn("Looking for cameras", run.error().message)
             self.session.daemon.resume()
+
+    # ---- Through the portal
+
+    def portal(self, *options):
+        portal = stage.Portal(*options)
+        self.addCleanup(portal.stop)
+        return portal
+
+    def test_portal(self):
+        self.portal()
+        self.plug("other", "Other Camera", "--pattern", "snow")
+        camera = self.plug("allowed", "Allowed Camera")
+        with camera_run("portal:allowed") as run:
+            self.assertNotEqual(run.play(), Gst.StateChangeReturn.FAILURE)
+            run.wait_for_element_message("camera-allowed")
+            reader = Reader(run, run.sink, camera)
+            for _ in range(20):
+                reader.pull()
+            self.assertEqual(reader.numbers, sorted(set(reader.numbers)))
+            self.assertEqual(run.camera.get_property("current-device"), "Allowed Camera")
+            run.pipeline.set_state(Gst.State.READY)
+            # The answer holds for as long as the element is not closed.
+            run.play()
+            reader.pull()
+
+    def test_portal_takes_the_time_of_the_user(self):
+        self.portal("--delay", "2.5")
+        camera = self.plug("allowed", "Allowed Camera")
+        with camera_run("portal") as run:
+            begin = time.monotonic()
+            self.assertNotEqual(run.play(), Gst.StateChangeReturn.FAILURE)
+            self.assertLess(time.monotonic() - begin, 1 * stage.SLOWNESS)
+            run.wait_for_element_message("camera-asking")
+            run.wait_for_element_message("camera-allowed")
+            Reader(run, run.sink, camera).pull()
+
+    def test_portal_is_not_waited_for(self):
+        portal = self.portal("--delay", "30")
+        self.plug("allowed", "Allowed Camera")
+        with camera_run("portal") as run:
+            run.play()
+            portal.wait_until_asked()
+            # The stream can end, and the pipeline stop, while the user thinks.
+            run.pipeline.send_event(Gst.Event.new_eos())
+            self.assertEqual(run.wait_for(Gst.MessageType.EOS | Gst.MessageType.ERROR).type,
+                             Gst.MessageType.EOS)
+
+    def test_portal_refuses(self):
+        self.plug("allowed", "Allowed Camera")
+        for options, code, texts in (
+                (["--answer", "1"], Gst.ResourceError.NOT_AUTHORIZED, ["did not allow", "settings"]),
+                (["--answer", "2"], Gst.ResourceError.NOT_AUTHORIZED, ["did not allow"]),
+                (["--deny"], Gst.ResourceError.NOT_AUTHORIZED, ["did not allow"]),
+                (["--no-remote"], Gst.ResourceError.OPEN_READ, ["portal does not do its work"]),
+                (["--die"], Gst.ResourceError.OPEN_READ, ["portal does not do its work"])):
+            with self.subTest(options), stage.Portal(*options), camera_run("portal") as run:
+                run.play()
+                error = run.error()
+                self.assertTrue(error.matches(Gst.ResourceError.quark(), code), error.message)
+                for text in texts:
+                    self.assertIn(text, error.message)
+                self.assertIsNone(run.wait_for(Gst.MessageType.ERROR, 0.2))
+
+    def test_no_portal(self):
+        self.plug("allowed", "Allowed Camera")
+        for bus in (os.environ["DBUS_SESSION_BUS_ADDRESS"], "unix:path=/nowhere/bus"):
+            with self.subTest(bus), stage.environment(DBUS_SESSION_BUS_ADDRESS=bus), \
+                    camera_run("portal") as run:
+                self.assertEqual(run.play(), Gst.StateChangeReturn.FAILURE)
+                error = run.error()
+                self.assertTrue(error.matches(Gst.ResourceError.quark(),
+                                              Gst.ResourceError.NOT_FOUND), error.message)
+                self.assertIn("xdg-desktop-portal", error.message)
+
+    def test_portal_without_the_camera(self):
+        self.portal()
+        with camera_run("portal") as run:
+            run.play()
+            self.assertIn("no camera", run.error().message)
+        with camera_run("portal", "fallback=test width=320") as run:
+            run.play()
+            self.assertIsNotNone(run.sink.emit("try-pull-sample", 3 * Gst.SECOND))
+        self.plug("allowed", "Allowed Camera")
+        with camera_run("portal:attic") as run:
+            run.play()
+            error = run.error()
+            self.assertIn("attic", error.message)
+            self.assertIn("Allowed Camera", error.message)
+
+    def test_portal_in_a_sandbox(self):
+        camera = self.plug("allowed", "Allowed Camera")
+        with stage.environment(SNAP="/snap/some/1"):
+            # Without a portal the sandbox's own devices are looked through.
+            with stage.Run("slcamerasrc name=camera ! video/x-raw,format=I420 ! "
+                           "appsink name=sink sync=false") as run:
+                run.play()
+                Reader(run, run.sink, camera).pull()
+            # The portal itself is not in the sandbox.
+            with stage.environment(SNAP=None):
+                portal = self.portal()
+            with stage.Run("slcamerasrc name=camera ! video/x-raw,format=I420 ! "
+                           "appsink name=sink sync=false") as run:
+                run.play()
+                portal.wait_until_asked()
+                Reader(run, run.sink, camera).pull()
+
+    def test_portal_camera_vanishes(self):
+        self.portal()
+        camera = self.plug("allowed", "Allowed Camera")
+        with camera_run("portal") as run:
+            run.play()
+            Reader(run, run.sink, camera).pull()
+            camera.kill()
+            error = run.error()
+            self.assertTrue(error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND),
+                            error.message)
+            self.assertIn("Allowed Camera", error.message)
+        camera = self.plug("allowed", "Allowed Camera")
+        with camera_run("portal", "on-device-lost=wait") as run:
+            run.play()
+            Reader(run, run.sink, camera).pull()
+            camera.kill()
+            run.wait_for_element_message("camera-lost")
+            camera = self.plug("allowed", "Allowed Camera")
+            run.wait_for_element_message("camera-back", 8)
+            while run.sink.emit("try-pull-sample", 0):
+                pass
+            Reader(run, run.sink, camera).pull()
+            # The server as well: the portal is asked for a new connection.
+            self.session.kill_server()
+            run.wait_for_element_message("camera-lost")
+            self.session.start_server()
+            camera = self.plug("allowed", "Allowed Camera")
+            run.wait_for_element_message("camera-back", 8)
+            while run.sink.emit("try-pull-sample", 0):
+                pass
+            Reader(run, run.sink, camera).pull()
 
     # ---- To the screen
 

@@ -6,6 +6,7 @@ import ctypes.util
 import os
 import resource
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -13,6 +14,9 @@ import stage
 from gi.repository import Gst, GstVideo
 
 RED, BLACK, WHITE = (254, 0, 0), (0, 0, 0), (255, 255, 255)
+
+
+GL_TITLE = "OpenGL renderer"
 
 
 def near(pixel, wanted):
@@ -294,12 +298,213 @@ class OnX(Common, unittest.TestCase):
             self.expect({(32, 32): RED})
             self.expect({(32, 32): WHITE}, other.screen)
 
-    def test_gl(self):
-        with stage.environment(DISPLAY=self.server.display, GST_GL_WINDOW="x11",
-                               GST_GL_PLATFORM=None):
+
+class OnGl(unittest.TestCase):
+    """The sink of another plugin, on an X server."""
+
+    expect = Common.expect
+
+    def setUp(self):
+        self.server = stage.XServer()
+        self.addCleanup(self.server.stop)
+        # Where the tests without a screen draw is not a window.
+        environment = stage.environment(GST_GL_WINDOW="x11", GST_GL_PLATFORM=None)
+        environment.__enter__()
+        self.addCleanup(environment.__exit__, None, None, None)
+        self.options = f"backend=gl display={self.server.display}"
+
+    def in_window_of(self, run, width, height):
+        x = Xlib(self.server.display)
+        self.addCleanup(x.close)
+        window = x.create_window(0, 0, width, height)
+        run.display.set_window_handle(window)
+        return x, window
+
+    def close_gl_window(self):
+        x = Xlib(self.server.display)
+
+        def visible():
+            # There is another one, which is never seen.
+            tree = subprocess.run(["xwininfo", "-display", self.server.display, "-root", "-tree"],
+                                  capture_output=True, text=True).stdout
+            return [int(line.split()[0], 16) for line in tree.splitlines()
+                    if GL_TITLE in line and " 1x1+" not in line]
+        x.ask_to_close(stage.wait_until(visible)[0])
+        x.close()
+
+    def test_own_window(self):
+        with show("red", "width=200,height=100", self.options) as run:
+            run.play()
+            self.expect({(100, 50): RED, (220, 50): BLACK})
+
+    def test_environment_names_the_server(self):
+        with stage.environment(DISPLAY=self.server.display):
             with show("red", "width=200,height=100", "backend=gl") as run:
                 run.play()
                 self.expect({(100, 50): RED})
+
+    def test_no_server(self):
+        with show("red", "width=64,height=64", "backend=gl display=:4711") as run:
+            self.assertEqual(run.play(), Gst.StateChangeReturn.FAILURE)
+            self.assertIn(":4711", run.error().message)
+
+    def test_scaling(self):
+        # The right half of the picture is black: what is cut off at its sides shows.
+        with stage.Run(
+                "videotestsrc is-live=true pattern=red ! video/x-raw,width=100,height=100 ! "
+                "videobox left=-150 right=-150 border-alpha=1 fill=white ! "
+                "video/x-raw,width=400,height=100,format=I420 ! sldisplaysink name=display "
+                f"{self.options}") as run:
+            x, window = self.in_window_of(run, 400, 300)
+            run.play()
+            self.expect({(200, 150): RED, (100, 150): WHITE, (300, 150): WHITE, (200, 20): BLACK})
+            run.display.set_property("scaling", "stretch")
+            self.expect({(200, 150): RED, (200, 2): RED, (100, 2): WHITE, (390, 290): WHITE})
+            # A third of the picture fills the window: 300 of 1200 pixels are red.
+            run.display.set_property("scaling", "crop")
+            self.expect({(60, 2): RED, (340, 298): RED, (40, 150): WHITE, (360, 150): WHITE})
+            x.resize(window, 400, 100)
+            self.expect({(155, 50): RED, (145, 50): WHITE, (245, 50): RED, (255, 50): WHITE})
+            run.display.set_property("scaling", "letterbox")
+            x.resize(window, 400, 300)
+            self.expect({(200, 150): RED, (100, 150): WHITE, (200, 20): BLACK})
+
+    def test_crop_of_a_turned_picture(self):
+        # 400 by 100 stands upright as 100 by 400: a window of 400 by 300 shows 75 of its lines.
+        with stage.Run(
+                "videotestsrc is-live=true pattern=red ! video/x-raw,width=60,height=100 ! "
+                "videobox left=-170 right=-170 border-alpha=1 fill=white ! "
+                "video/x-raw,width=400,height=100,format=I420 ! "
+                "taginject tags=image-orientation=rotate-90 ! sldisplaysink name=display "
+                f"scaling=crop {self.options}") as run:
+            self.in_window_of(run, 400, 300)
+            run.play()
+            # 60 lines are red, which is 240 of the 300.
+            self.expect({(2, 150): RED, (398, 150): RED, (200, 40): RED, (200, 260): RED,
+                         (200, 20): WHITE, (200, 280): WHITE})
+
+    def test_latency_and_last_frame(self):
+        with tempfile.TemporaryDirectory() as folder, show(
+                "red", "width=200,height=100,pixel-aspect-ratio=2/1", self.options) as run:
+            picture = os.path.join(folder, "frame.png")
+            self.assertFalse(run.display.emit("snapshot", picture))
+            run.play()
+
+            def figures():
+                stats = run.display.get_property("stats")
+                return {name: stats.get_value(name)
+                        for name in ("shown", "late", "latency-p50", "latency-p99", "latency-max")}
+            stage.wait_until(lambda: figures()["shown"] > 60)
+            seen = figures()
+            print(f"\n  {seen}")
+            # Drawn after its time has come, and before the next frame or two.
+            self.assertGreater(seen["latency-p50"], 1 * Gst.MSECOND)
+            self.assertLess(seen["latency-p50"], 200 * Gst.MSECOND * stage.SLOWNESS)
+            self.assertLessEqual(seen["latency-p50"], seen["latency-p99"])
+            caps = run.display.get_property("last-sample").get_caps().get_structure(0)
+            self.assertEqual((caps.get_name(), caps.get_value("width")), ("video/x-raw", 200))
+            self.assertTrue(run.display.emit("snapshot", picture))
+            pixel = stage.read_png(picture)
+            self.assertTrue(near(pixel(390, 90), RED), pixel(390, 90))
+
+    def test_frames_in_gl_memory(self):
+        with tempfile.TemporaryDirectory() as folder, stage.Run(
+                "gltestsrc is-live=true pattern=red ! "
+                "video/x-raw(memory:GLMemory),width=200,height=100,framerate=30/1 ! "
+                f"sldisplaysink name=display {self.options}") as run:
+            run.play()
+            self.expect({(100, 50): RED})
+            picture = os.path.join(folder, "frame.png")
+            features = run.display.get_property("last-sample").get_caps().get_features(0)
+            self.assertTrue(features.contains("memory:GLMemory"))
+            self.assertTrue(run.display.emit("snapshot", picture))
+            self.assertTrue(near(stage.read_png(picture)(100, 50), RED))
+
+    def test_mouse(self):
+        for scaling, places in (
+                # The window has 400 by 300 pixels; `crop` shows 133 of the 200 columns, `letterbox`
+                # 200 of the 300 lines.
+                ("stretch", {(0, 0): (0, 0), (100, 150): (50, 50)}),
+                ("letterbox", {(100, 50): (50, 0), (200, 150): (100, 50)}),
+                ("crop", {(0, 0): (33.3, 0), (200, 150): (100, 50)})):
+            with self.subTest(scaling), show(
+                    "red", "width=200,height=100", f"{self.options} scaling={scaling}") as run:
+                self.in_window_of(run, 400, 300)
+                run.play()
+                self.expect({(200, 150): RED})
+                seen = []
+
+                def probe(_pad, info):
+                    event = info.get_event()
+                    if event.type == Gst.EventType.NAVIGATION:
+                        structure = event.get_structure()
+                        seen.append([structure.get_value("pointer_x"),
+                                     structure.get_value("pointer_y")])
+                    return Gst.PadProbeReturn.OK
+                run.source.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_UPSTREAM, probe)
+                env = dict(os.environ, DISPLAY=self.server.display)
+                for (x, y), wanted in places.items():
+                    # By the application, and by a hand.
+                    for send in (lambda: run.display.send_mouse_event("mouse-move", 0, x, y),
+                                 lambda: subprocess.run(["xdotool", "mousemove", str(x), str(y)],
+                                                        env=env, check=True, timeout=10)):
+                        seen.clear()
+                        send()
+                        stage.wait_until(lambda: seen)
+                        for got, value in zip(seen[-1], wanted):
+                            self.assertAlmostEqual(got, value, delta=1.5)
+
+    def test_closed(self):
+        for on_close, end in (("eos", Gst.MessageType.EOS), ("error", Gst.MessageType.ERROR)):
+            with self.subTest(on_close), show("red", "width=64,height=64",
+                                              f"{self.options} on-close={on_close}") as run:
+                run.play()
+                self.close_gl_window()
+                said = run.wait_for_element_message("window-closed")
+                self.assertEqual(said.get_value("on-close"), on_close)
+                message = run.wait_for(Gst.MessageType.EOS | Gst.MessageType.ERROR)
+                self.assertEqual(message.type, end)
+                if end == Gst.MessageType.ERROR:
+                    self.assertIn("window was closed", message.parse_error()[0].message)
+
+    def test_closed_branch_only(self):
+        with stage.Run("videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=30/1 ! "
+                       f"tee name=t ! sldisplaysink name=display {self.options} "
+                       "on-close=disconnect t. ! queue ! appsink name=other sync=false") as run:
+            run.play()
+            self.close_gl_window()
+            run.wait_for_element_message("window-closed")
+            for _ in range(60):
+                self.assertIsNotNone(run.other.emit("try-pull-sample", 2 * Gst.SECOND))
+            self.assertIsNone(run.wait_for(Gst.MessageType.EOS | Gst.MessageType.ERROR, 0.01))
+
+    def test_server_dies(self):
+        with show("red", "width=64,height=64", self.options) as run:
+            run.play()
+            self.expect({(32, 32): RED})
+            self.server.kill()
+            error = run.error()
+            self.assertIn(self.server.display, error.message)
+            self.assertIn("headless", error.message)
+        # This process is still there; and it can go on with another server.
+        other = stage.XServer()
+        self.addCleanup(other.stop)
+        with show("white", "width=64,height=64", f"backend=gl display={other.display}") as run:
+            run.play()
+            self.expect({(32, 32): WHITE}, other.screen)
+
+
+class Kms(unittest.TestCase):
+    @unittest.skipIf(any(name.startswith("card") for name in
+                         (os.listdir("/dev/dri") if os.path.isdir("/dev/dri") else [])),
+                     "this machine has a screen for KMS, which the test would take")
+    def test_no_screen(self):
+        with show("red", "width=64,height=64", "backend=kms") as run:
+            self.assertEqual(run.play(), Gst.StateChangeReturn.FAILURE)
+            error = run.error()
+            self.assertTrue(error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_WRITE))
+            for text in ("/dev/dri/card0", "driver", "another backend"):
+                self.assertIn(text, error.message)
 
 
 class OnWayland(Common, unittest.TestCase):
