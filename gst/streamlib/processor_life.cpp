@@ -54,10 +54,11 @@ bool ProcessorState::setup()
   if (is_set_up_)
     return true;
   const ErrorPtr owned(error);
-  report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
-               error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
-               error != nullptr ? error->message : "The processor could not be set up.",
-               "setup failed");
+  if (!error_reported_.load())
+    report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+                 error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+                 error != nullptr ? error->message : "The processor could not be set up.",
+                 "setup failed");
   stopping.store(true);
   watchdog_of(runtime()).remove(this);
   return false;
@@ -71,10 +72,11 @@ bool ProcessorState::start()
     if (klass()->start == nullptr || klass()->start(self_, &error))
       return true;
     const ErrorPtr owned(error);
-    report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
-                 error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
-                 error != nullptr ? error->message : "The processor could not be started.",
-                 "start failed");
+    if (!error_reported_.load())
+      report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+                   error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+                   error != nullptr ? error->message : "The processor could not be started.",
+                   "start failed");
     return false;
   }
   if (is_inline() || start_runner())
