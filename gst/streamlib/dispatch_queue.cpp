@@ -85,8 +85,7 @@ struct DispatchQueue::Source {
   static bool is_ready(GSource *source)
   {
     DispatchQueue &queue = *of(source)->queue;
-    if (!queue.was_served_.load(std::memory_order_relaxed))
-      queue.was_served_.store(true);
+    queue.note_served();
     return queue.batch_ != nullptr || !queue.list_.is_empty();
   }
   static gboolean prepare(GSource *source, gint *timeout)
@@ -139,15 +138,33 @@ void DispatchQueue::close()
 DispatchQueue::~DispatchQueue()
 {
   drop_all(batch_);
+  if (GThread *bound = bound_.load())
+    g_thread_unref(bound);
   g_main_context_unref(context_);
   g_mutex_clear(&mutex_);
 }
 
 bool DispatchQueue::is_runtime_thread() const
 {
-  if (g_main_context_is_owner(context_))
-    return true;
-  return !was_served_.load() && bound_.load() == g_thread_self();
+  // A loop that has been quit has no owner any more, and may well be run again by the same thread.
+  return bound_.load() == g_thread_self() || g_main_context_is_owner(context_);
+}
+
+void DispatchQueue::bind(GThread *thread)
+{
+  // Kept, so that no later thread is taken for this one: it could get the same address.
+  GThread *before = bound_.exchange(thread != nullptr ? g_thread_ref(thread) : nullptr);
+  if (before != nullptr)
+    g_thread_unref(before);
+}
+
+void DispatchQueue::note_served()
+{
+  if (!was_served_.load(std::memory_order_relaxed))
+    was_served_.store(true);
+  GThread *self = g_thread_self();
+  if (bound_.load(std::memory_order_relaxed) != self)
+    bind(self);
 }
 
 void DispatchQueue::show_running(const DispatchLabel &label)

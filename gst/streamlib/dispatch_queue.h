@@ -98,8 +98,8 @@ public:
   void close();
 
   GMainContext *context() const { return context_; }
-  // The calling thread is the runtime thread until somebody else serves the context.
-  void bind() { bound_.store(g_thread_self()); }
+  // `thread` is the runtime thread until another one serves the context. Null: nobody is.
+  void bind(GThread *thread);
   bool is_runtime_thread() const;
 
   enum class Outcome { Served, NeverRan, Busy, WaitsForCaller, Cancelled };
@@ -140,6 +140,7 @@ private:
     DispatchCall *call;
   };
 
+  void note_served();
   void run_batch();
   void run_one(DispatchCall *call);
   void show_running(const DispatchLabel &label);

@@ -24,7 +24,8 @@
  * ]|
  *
  * Closures run in the order of their posting, one at a time. The runtime thread is the one that
- * serves the context; before the first time it is the one that called gst_sl_dispatcher_bind().
+ * serves the context, also after its loop was quit, until another one serves it; before the first
+ * time it is the one that called gst_sl_dispatcher_bind().
  *
  * Keep closures short, put several operations into one, and prefer gst_sl_dispatcher_invoke_async()
  * where no result is needed. Not for something that happens with each frame.
@@ -93,6 +94,11 @@ static GstSlDispatcher *gst_sl_dispatcher_make(GMainContext *context)
   return self;
 }
 
+GstSlDispatcher *streamlib::make_default_dispatcher()
+{
+  return gst_sl_dispatcher_make(g_main_context_default());
+}
+
 /**
  * gst_sl_dispatcher_new:
  * @context: (nullable): the context to serve, %NULL for the application's default one
@@ -135,7 +141,7 @@ GstSlDispatcher *gst_sl_dispatcher_new_with_thread(void)
 void gst_sl_dispatcher_bind(GstSlDispatcher *self)
 {
   g_return_if_fail(GST_IS_SL_DISPATCHER(self));
-  streamlib::queue_of(self).bind();
+  streamlib::queue_of(self).bind(g_thread_self());
 }
 
 /**
@@ -214,10 +220,15 @@ static void gst_sl_dispatcher_set_error(GstSlDispatcher *self, const gchar *labe
       return;
     default: {
       const std::string running = streamlib::queue_of(self).running_label();
-      g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
-                  "%s: the runtime thread was busy until the time limit, %s%s%s.", name,
-                  running.empty() ? "with something that is not the dispatcher's" : "with \"",
-                  running.c_str(), running.empty() ? "" : "\"");
+      if (running.empty())
+        g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
+                    "%s: the runtime thread was busy until the time limit, with something that is "
+                    "not the dispatcher's, or its main loop has ended.",
+                    name);
+      else
+        g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
+                    "%s: the runtime thread was busy until the time limit, with \"%s\".", name,
+                    running.c_str());
     }
   }
 }
