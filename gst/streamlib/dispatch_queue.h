@@ -14,6 +14,7 @@
 
 #include "gst/support/mpsc_list.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -25,18 +26,53 @@ struct DispatchLabel {
   std::array<char, kSize> text = {};
 };
 
-// One closure, shared by the queue and the caller that waits for it.
+// One closure on its way.
 class DispatchCall {
 public:
   using Function = GVariant *(*)(gpointer data);
 
   DispatchCall(const char *label, Function function, gpointer data, GDestroyNotify notify)
-      : label(label), function_(function), data_(data), notify_(notify)
+      : DispatchCall(label, function, data, notify, false)
   {}
   DispatchCall(const DispatchCall &) = delete;
   DispatchCall &operator=(const DispatchCall &) = delete;
 
-  DispatchCall *ref()
+  // The runtime thread: runs the closure, and ends its data there too. Not when it was given up.
+  void run();
+  // Whoever takes it out of the queue is done with it.
+  void drop();
+
+  // For the list of the queue.
+  DispatchCall *next = nullptr;
+  // When it was posted, where it found nothing before it; 0 otherwise.
+  int64_t posted_at = 0;
+  const DispatchLabel label;
+
+protected:
+  DispatchCall(const char *label, Function function, gpointer data, GDestroyNotify notify,
+               bool is_awaited)
+      : label(label), is_awaited_(is_awaited), function_(function), data_(data), notify_(notify)
+  {}
+  ~DispatchCall() { end_data(); }
+
+  GVariant *call() { return function_(data_); }
+  void end_data();
+
+private:
+  const bool is_awaited_;
+  const Function function_;
+  gpointer const data_;
+  GDestroyNotify notify_;
+};
+
+// One whose caller waits for it: shared by the queue and the caller.
+class AwaitedCall final : public DispatchCall {
+public:
+  AwaitedCall(const char *label, Function function, gpointer data, GDestroyNotify notify)
+      : DispatchCall(label, function, data, notify, true)
+  {}
+
+  AwaitedCall *ref()
   {
     references_.fetch_add(1, std::memory_order_relaxed);
     return this;
@@ -47,16 +83,11 @@ public:
       delete this;
   }
 
-  // The runtime thread: runs the closure, and ends its data there too. Not when it was given up.
-  void run();
+  void run_awaited();
   // The caller: false when it runs or has run.
   bool give_up();
   bool is_done() const { return state_.load() == kDone; }
-  bool is_running() const { return state_.load() == kRunning; }
 
-  // For the list of the queue.
-  DispatchCall *next = nullptr;
-  const DispatchLabel label;
   // What else ends the caller's wait.
   std::atomic<bool> cancelled = false;
   std::atomic<bool> waited_for = false;
@@ -65,16 +96,16 @@ public:
   GVariant *result = nullptr;
 
 private:
-  ~DispatchCall();
-  void end_data();
+  ~AwaitedCall()
+  {
+    if (result != nullptr)
+      g_variant_unref(result);
+  }
 
   enum : int { kQueued, kRunning, kDone, kGivenUp };
 
   std::atomic<int> references_ = 1;
   std::atomic<int> state_ = kQueued;
-  const Function function_;
-  gpointer data_;
-  GDestroyNotify notify_;
 };
 
 struct DispatchFigures {
@@ -107,7 +138,7 @@ public:
   // Any thread. Takes over a reference.
   void post(DispatchCall *call);
   // Any thread: runs the call on the runtime thread and waits for it. On that thread at once.
-  Outcome invoke(DispatchCall &call, GstClockTime timeout, GCancellable *cancellable);
+  Outcome invoke(AwaitedCall &call, GstClockTime timeout, GCancellable *cancellable);
 
   DispatchFigures figures() const;
   // What runs now; empty when nothing of ours does.
@@ -137,25 +168,32 @@ private:
 
   struct Waiter {
     GThread *thread;
-    DispatchCall *call;
+    AwaitedCall *call;
   };
 
+  bool is_ready_to_sleep();
   void note_served();
-  void run_batch();
-  void run_one(DispatchCall *call);
+  void run_batches();
+  void take_batch(int64_t now);
+  // Takes over the call, and says when it ended.
+  int64_t run_one(DispatchCall *call, int64_t now);
   void show_running(const DispatchLabel &label);
-  Outcome wait(DispatchCall &call, GstClockTime timeout);
-  Outcome reason_for_giving_up(const DispatchCall &call) const;
+  Outcome wait(AwaitedCall &call, GstClockTime timeout);
+  Outcome reason_for_giving_up(const AwaitedCall &call) const;
 
   GMainContext *const context_;
   GSource *source_ = nullptr;
   std::atomic<bool> closed_ = false;
-  support::MpscList<DispatchCall> list_;
   std::atomic<bool> was_served_ = false;
   std::atomic<GThread *> bound_ = nullptr;
+
+  // What callers write for each closure stands apart from what the runtime thread writes.
+  alignas(support::kCacheSpan) support::MpscList<DispatchCall> list_;
   std::atomic<uint64_t> queued_ = 0;
-  std::atomic<uint64_t> run_ = 0;
-  std::atomic<int64_t> batch_began_ = 0;
+  // The context will look at the list before it sleeps.
+  alignas(support::kCacheSpan) std::atomic<bool> is_awake_ = false;
+
+  alignas(support::kCacheSpan) std::atomic<uint64_t> run_ = 0;
   std::atomic<int64_t> longest_wait_ = 0;
   std::atomic<int64_t> longest_run_ = 0;
   // The label of what runs, as words that a reader may take while they change.

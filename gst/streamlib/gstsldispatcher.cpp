@@ -39,6 +39,7 @@
 #include "gst/streamlib/gstsldispatcher_private.h"
 #include "gst/streamlib/io_thread.h"
 
+using streamlib::AwaitedCall;
 using streamlib::DispatchCall;
 using streamlib::DispatchQueue;
 using streamlib::IoThread;
@@ -260,7 +261,7 @@ gboolean gst_sl_dispatcher_invoke(GstSlDispatcher *self, const gchar *label, Gst
                                   GCancellable *cancellable, GVariant **result, GError **error)
 {
   g_return_val_if_fail(GST_IS_SL_DISPATCHER(self) && func != nullptr, FALSE);
-  auto *call = new DispatchCall(label, func, user_data, notify);
+  auto *call = new AwaitedCall(label, func, user_data, notify);
   const auto outcome = streamlib::queue_of(self).invoke(*call, timeout, cancellable);
   const bool served = outcome == DispatchQueue::Outcome::Served;
   if (result != nullptr)

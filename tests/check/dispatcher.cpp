@@ -157,6 +157,86 @@ GST_START_TEST(test_first_in_first_out)
 }
 GST_END_TEST
 
+// Posts that come just when the context goes to sleep, or is about to look.
+GST_START_TEST(test_no_wakeup_is_lost)
+{
+  Served served;
+  served.start();
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 3; t++)
+    threads.emplace_back([&, t] {
+      for (unsigned i = 0; i < 3000; i++) {
+        for (unsigned pause = (i * 37 + t * 101) % 400; pause > 0; pause--)
+          std::atomic_signal_fence(std::memory_order_seq_cst);
+        fail_unless(invoke(served.dispatcher.get(), "call", nothing, 20 * GST_SECOND).served);
+      }
+    });
+  for (auto &thread : threads)
+    thread.join();
+}
+GST_END_TEST
+
+// A closure that runs a loop of its own: the rest of its batch runs inside, and it is still the one
+// that is named.
+GST_START_TEST(test_loop_inside_a_closure)
+{
+  GMainContext *context = g_main_context_new();
+  GObjectPtr<GstSlDispatcher> dispatcher = adopt_object(gst_sl_dispatcher_new(context));
+  std::string order;
+  post(dispatcher.get(), "outer", [&] {
+    while (g_main_context_iteration(context, FALSE))
+      ;
+    order += "outer ";
+    std::thread([&] {
+      const Answer answer = invoke(dispatcher.get(), "other", nothing, 20 * GST_MSECOND);
+      fail_unless(answer.message.find("\"outer\"") != std::string::npos, "%s",
+                  answer.message.c_str());
+    }).join();
+    return nothing();
+  });
+  post(dispatcher.get(), "next", [&] {
+    order += "next ";
+    return nothing();
+  });
+  g_main_context_iteration(context, FALSE);
+  fail_unless_equals_string(order.c_str(), "next outer ");
+  dispatcher.reset();
+  g_main_context_unref(context);
+}
+GST_END_TEST
+
+// Another source of the context has its turn, though closures never end.
+GST_START_TEST(test_other_sources_have_their_turn)
+{
+  GMainContext *context = g_main_context_new();
+  GObjectPtr<GstSlDispatcher> dispatcher = adopt_object(gst_sl_dispatcher_new(context));
+  int runs = 0;
+  Function again = [&] {
+    runs++;
+    post(dispatcher.get(), "again", again);
+    return nothing();
+  };
+  post(dispatcher.get(), "again", again);
+  bool had_its_turn = false;
+  GSource *other = g_timeout_source_new(0);
+  g_source_set_callback(
+      other,
+      [](gpointer data) {
+        *static_cast<bool *>(data) = true;
+        return G_SOURCE_REMOVE;
+      },
+      &had_its_turn, nullptr);
+  g_source_attach(other, context);
+  g_source_unref(other);
+  for (int i = 0; i < 3; i++)
+    g_main_context_iteration(context, FALSE);
+  fail_unless(had_its_turn);
+  fail_unless(runs > 0);
+  dispatcher.reset();
+  g_main_context_unref(context);
+}
+GST_END_TEST
+
 GST_START_TEST(test_results_and_the_runtime_thread)
 {
   Served served;
@@ -591,6 +671,9 @@ static Suite *dispatcher_suite(void)
   TCase *tcase = tcase_create("general");
   suite_add_tcase(suite, tcase);
   tcase_add_test(tcase, test_first_in_first_out);
+  tcase_add_test(tcase, test_no_wakeup_is_lost);
+  tcase_add_test(tcase, test_loop_inside_a_closure);
+  tcase_add_test(tcase, test_other_sources_have_their_turn);
   tcase_add_test(tcase, test_results_and_the_runtime_thread);
   tcase_add_test(tcase, test_bound_thread_before_the_loop);
   tcase_add_test(tcase, test_no_loop_runs);
