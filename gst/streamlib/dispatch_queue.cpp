@@ -109,7 +109,7 @@ struct DispatchQueue::Source {
   {
     DispatchQueue &queue = *of(source)->queue;
     queue.is_awake_.store(true, std::memory_order_relaxed);
-    return queue.batch_ != nullptr || !queue.list_.is_empty();
+    return queue.has_work();
   }
   static gboolean dispatch(GSource *source, GSourceFunc, gpointer)
   {
@@ -129,7 +129,8 @@ void drop_all(DispatchCall *left)
 
 }  // namespace
 
-std::shared_ptr<DispatchQueue> DispatchQueue::create(GMainContext *context)
+std::shared_ptr<DispatchQueue> DispatchQueue::create(GMainContext *context,
+                                                     PlatformLoopFactory make_loop)
 {
   static GSourceFuncs functions = {Source::prepare,  Source::check, Source::dispatch,
                                    Source::finalize, nullptr,       nullptr};
@@ -140,6 +141,11 @@ std::shared_ptr<DispatchQueue> DispatchQueue::create(GMainContext *context)
   g_source_set_name(source, "streamlib dispatcher");
   g_source_attach(source, context);
   queue->source_ = source;
+  if (make_loop != nullptr)
+    queue->platform_ = make_loop([weak = std::weak_ptr(queue)] {
+      if (const auto served = weak.lock())
+        served->serve_by_platform();
+    });
   return queue;
 }
 
@@ -205,12 +211,59 @@ int64_t DispatchQueue::run_one(DispatchCall *call, int64_t now)
   return end;
 }
 
+// --- Two loops ---
+
+// RT: without a loop of the platform there is nobody to keep out.
+bool DispatchQueue::begin_serving()
+{
+  if (!platform_)
+    return true;
+  GThread *self = g_thread_self();
+  GThread *nobody = nullptr;
+  if (server_.load() != self && !server_.compare_exchange_strong(nobody, self))
+    return false;
+  serving_depth_++;
+  return true;
+}
+
+void DispatchQueue::end_serving()
+{
+  if (!platform_ || --serving_depth_ > 0)
+    return;
+  server_.store(nullptr);
+  // Who was kept out has gone to sleep.
+  if (list_.is_empty())
+    return;
+  g_main_context_wakeup(context_);
+  platform_->wake();
+}
+
+// Whether there is something for a dispatch by the calling thread.
+bool DispatchQueue::has_work() const
+{
+  GThread *server = platform_ ? server_.load() : nullptr;
+  if (server != nullptr && server != g_thread_self())
+    return false;
+  // With two loops the batch belongs to the one that serves.
+  const bool owns_batch = !platform_ || server != nullptr;
+  return (owns_batch && batch_ != nullptr) || !list_.is_empty();
+}
+
+void DispatchQueue::serve_by_platform()
+{
+  // A GLib loop that runs in another thread has the queue for itself.
+  if (was_served_.load() && bound_.load() != g_thread_self())
+    return;
+  note_served();
+  run_batches();
+}
+
 // Announces that posts have to wake the context, and looks once more; a post publishes and looks at
 // the announcement. So one of the two sees the other.
 bool DispatchQueue::is_ready_to_sleep()
 {
   is_awake_.store(false);
-  if (batch_ == nullptr && list_.is_empty())
+  if (!has_work())
     return true;
   is_awake_.store(true, std::memory_order_relaxed);
   return false;
@@ -229,7 +282,8 @@ void DispatchQueue::take_batch(int64_t now)
 
 void DispatchQueue::run_batches()
 {
-  is_awake_.store(true, std::memory_order_relaxed);
+  if (!begin_serving())
+    return;
   // A closure further out may have run the loop that runs these.
   const DispatchLabel outer(running_label().c_str());
   int64_t now = monotonic_ns();
@@ -247,6 +301,7 @@ void DispatchQueue::run_batches()
     }
   }
   show_running(outer);
+  end_serving();
 }
 
 // --- Calls ---
@@ -257,8 +312,12 @@ void DispatchQueue::post(DispatchCall *call)
   queued_.fetch_add(1, std::memory_order_relaxed);
   if (list_.is_empty())
     call->posted_at = monotonic_ns();
-  if (list_.push(call) && !is_awake_.load())
+  if (!list_.push(call))
+    return;
+  if (!is_awake_.load())
     g_main_context_wakeup(context_);
+  if (platform_)
+    platform_->wake();
 }
 
 DispatchQueue::Outcome DispatchQueue::reason_for_giving_up(const AwaitedCall &call) const

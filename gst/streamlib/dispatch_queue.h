@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 #include <gst/gst.h>
 
+#include "gst/streamlib/platform_loop.h"
 #include "gst/support/mpsc_list.h"
 #include "gst/support/parker.h"
 #include "gst/support/pointer_ring.h"
@@ -120,7 +121,10 @@ struct DispatchFigures {
 // dispatcher goes.
 class DispatchQueue {
 public:
-  static std::shared_ptr<DispatchQueue> create(GMainContext *context);
+  // With `make_loop` a loop of the platform serves the queue too, as long as no other thread serves
+  // the context.
+  static std::shared_ptr<DispatchQueue> create(GMainContext *context,
+                                               PlatformLoopFactory make_loop = nullptr);
   DispatchQueue(const DispatchQueue &) = delete;
   DispatchQueue &operator=(const DispatchQueue &) = delete;
   ~DispatchQueue();
@@ -171,6 +175,10 @@ private:
     AwaitedCall *call;
   };
 
+  void serve_by_platform();
+  bool begin_serving();
+  void end_serving();
+  bool has_work() const;
   bool is_ready_to_sleep();
   void note_served();
   void run_batches();
@@ -183,6 +191,11 @@ private:
 
   GMainContext *const context_;
   GSource *source_ = nullptr;
+  // Set once, before anybody else knows the queue. The rest is for it only: who takes from the list
+  // now, and how deep in closures that run a loop.
+  std::unique_ptr<PlatformLoop> platform_;
+  std::atomic<GThread *> server_ = nullptr;
+  int serving_depth_ = 0;
   std::atomic<bool> closed_ = false;
   std::atomic<bool> was_served_ = false;
   std::atomic<GThread *> bound_ = nullptr;

@@ -46,10 +46,17 @@ using streamlib::IoThread;
 
 namespace {
 
+#ifdef STREAMLIB_PLATFORM_LOOP
+constexpr streamlib::PlatformLoopFactory kPlatformLoop = streamlib::make_platform_loop;
+#else
+constexpr streamlib::PlatformLoopFactory kPlatformLoop = nullptr;
+#endif
+
 struct DispatcherState {
   explicit DispatcherState(GMainContext *context)
       : thread(context == nullptr ? std::make_unique<IoThread>() : nullptr),
-        queue(DispatchQueue::create(context != nullptr ? context : thread->context()))
+        queue(DispatchQueue::create(context != nullptr ? context : thread->context(),
+                                    context == g_main_context_default() ? kPlatformLoop : nullptr))
   {}
 
   ~DispatcherState()
