@@ -66,6 +66,12 @@ bool ProcessorState::setup()
 
 bool ProcessorState::start()
 {
+  if (priority.load() != GST_SL_PRIORITY_NORMAL &&
+      (execution.load() == GST_SL_EXECUTION_MANUAL ||
+       scheduling.load() != GST_SL_SCHEDULING_DEDICATED))
+    report_priority(
+        element(), priority.load(),
+        {GST_SL_PRIORITY_NORMAL, "only scheduling=dedicated has a thread to give it to"});
   if (execution.load() == GST_SL_EXECUTION_MANUAL) {
     GError *error = nullptr;
     Activity::Scope scope(activity, Activity::Phase::Start);
@@ -92,6 +98,7 @@ bool ProcessorState::start_runner()
 {
   if (scheduling.load() != GST_SL_SCHEDULING_POOLED) {
     runner_.store(&task_);
+    task_.set_priority(priority.load());
     return task_.start();
   }
   const std::shared_ptr<Executor> executor = executor_of(runtime());
@@ -259,7 +266,8 @@ support::StructurePtr ProcessorState::stats() const
   }
   gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
                     G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
-                    late_joins_.load(), nullptr);
+                    late_joins_.load(), "priority", GST_TYPE_SL_PRIORITY, priority.load(),
+                    "priority-granted", GST_TYPE_SL_PRIORITY, task_.granted_priority(), nullptr);
   return stats;
 }
 
