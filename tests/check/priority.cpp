@@ -140,8 +140,10 @@ private:
   {
     auto *self = static_cast<MadeUpKit *>(data);
     self->calls_++;
-    if (self->manner_ == Manner::IsSilent)
+    if (self->manner_ == Manner::IsSilent) {
+      g_object_unref(invocation);
       return;
+    }
     guint64 pid = 0;
     guint64 tid = 0;
     guint32 value = 0;
@@ -347,7 +349,7 @@ GST_END_TEST
 GST_START_TEST(test_a_later_pipeline_gets_nothing_of_it)
 {
   without_a_bus();
-  const auto pool = sink_object(gst_task_pool_new());
+  const auto pool = adopt_object(gst_task_pool_new());
   gst_task_pool_prepare(pool.get(), nullptr);
   for (const char *link : {"sllink priority=realtime", "sllink priority=high"}) {
     Seen first;
