@@ -82,7 +82,10 @@ struct _GstSlDispatcher {
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlDispatcher, gst_sl_dispatcher, GST_TYPE_OBJECT,
                               G_ADD_PRIVATE(GstSlDispatcher))
 
-G_DEFINE_QUARK(gst - sl - dispatcher - error - quark, gst_sl_dispatcher_error)
+// The first argument is a string to be.
+// clang-format off
+G_DEFINE_QUARK(gst-sl-dispatcher-error-quark, gst_sl_dispatcher_error)
+// clang-format on
 
 static GstSlDispatcherPrivate &gst_sl_dispatcher_private(GstSlDispatcher *self)
 {

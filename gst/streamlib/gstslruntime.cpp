@@ -190,7 +190,11 @@ GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self)
 
 DispatchQueue *streamlib::dispatch_queue_of(GstSlRuntime *runtime)
 {
-  GstSlDispatcher *dispatcher = gst_sl_runtime_state(runtime).dispatcher.load();
+  RuntimeState &state = gst_sl_runtime_state(runtime);
+  GstSlDispatcher *dispatcher = state.dispatcher.load();
+  // The one that would be bound to this thread: who asks for it during the wait must be told.
+  if (dispatcher == nullptr && state.main_thread == g_thread_self())
+    dispatcher = gst_sl_runtime_get_dispatcher(runtime);
   return dispatcher != nullptr ? &queue_of(dispatcher) : nullptr;
 }
 

@@ -607,12 +607,14 @@ G_DEFINE_TYPE(CallingSrc, calling_src, GST_TYPE_SL_PROCESSOR)
 static std::atomic<int> calls_begun;
 static Answer last_answer;
 static std::atomic<int64_t> answered_at;
+static int64_t call_delay_us;
 
 static GstFlowReturn calling_src_process(GstSlProcessor *self, GstSlLinkPad *, GstBuffer *,
                                          GstBuffer **)
 {
-  GstSlDispatcher *dispatcher = gst_sl_runtime_get_dispatcher(gst_sl_processor_get_runtime(self));
   calls_begun++;
+  g_usleep(static_cast<gulong>(call_delay_us));
+  GstSlDispatcher *dispatcher = gst_sl_runtime_get_dispatcher(gst_sl_processor_get_runtime(self));
   last_answer = invoke(dispatcher, "from process", nothing, 10 * GST_SECOND);
   answered_at = g_get_monotonic_time();
   return last_answer.served ? GST_FLOW_OK : GST_FLOW_EOS;
@@ -665,6 +667,25 @@ GST_START_TEST(test_the_runtime_thread_waits_for_the_caller)
 }
 GST_END_TEST
 
+// Nobody has asked for the dispatcher when the wait begins.
+GST_START_TEST(test_the_caller_comes_when_the_wait_is_under_way)
+{
+  auto *source = GST_ELEMENT(g_object_new(calling_src_get_type(), nullptr));
+  gst_object_ref_sink(source);
+  calls_begun = 0;
+  call_delay_us = 100000;
+  gst_element_set_state(source, GST_STATE_PLAYING);
+  while (calls_begun == 0)
+    g_usleep(1000);
+  gst_element_set_state(source, GST_STATE_NULL);
+  fail_unless(last_answer.domain == GST_SL_DISPATCHER_ERROR);
+  fail_unless_equals_string(g_quark_to_string(last_answer.domain), "gst-sl-dispatcher-error-quark");
+  fail_unless_equals_int(last_answer.code, GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER);
+  fail_unless(last_answer.took < limit_us(50000));
+  gst_object_unref(source);
+}
+GST_END_TEST
+
 static Suite *dispatcher_suite(void)
 {
   Suite *suite = suite_create("dispatcher");
@@ -689,6 +710,7 @@ static Suite *dispatcher_suite(void)
   tcase_add_test(tcase, test_dispose_drops_what_is_left);
   tcase_add_test(tcase, test_own_thread);
   tcase_add_test(tcase, test_the_runtime_thread_waits_for_the_caller);
+  tcase_add_test(tcase, test_the_caller_comes_when_the_wait_is_under_way);
   return suite;
 }
 

@@ -51,6 +51,7 @@ class Served(unittest.TestCase):
     def expect(self, code, function):
         with self.assertRaises(GLib.Error) as caught:
             function()
+        self.assertEqual(caught.exception.domain, "gst-sl-dispatcher-error-quark")
         self.assertTrue(caught.exception.matches(GstStreamlib.dispatcher_error_quark(), code),
                         caught.exception)
         return caught.exception.message
