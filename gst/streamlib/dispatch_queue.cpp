@@ -14,7 +14,7 @@ namespace {
 
 // What a dispatch runs before other sources of the context have their turn, counted in what had
 // come by the time each batch was taken.
-constexpr int kBatchesPerDispatch = 4;
+constexpr int kBatchesPerDispatch = 64;
 
 using LabelWords = std::array<std::atomic<uint64_t>, DispatchLabel::kSize / 8>;
 
