@@ -12,8 +12,10 @@
 #include <gio/gio.h>
 #include <gst/gst.h>
 
+#include "gst/streamlib/platform_loop.h"
 #include "gst/support/mpsc_list.h"
 #include "gst/support/parker.h"
+#include "gst/support/pointer_ring.h"
 
 namespace streamlib {
 
@@ -25,18 +27,53 @@ struct DispatchLabel {
   std::array<char, kSize> text = {};
 };
 
-// One closure, shared by the queue and the caller that waits for it.
+// One closure on its way.
 class DispatchCall {
 public:
   using Function = GVariant *(*)(gpointer data);
 
   DispatchCall(const char *label, Function function, gpointer data, GDestroyNotify notify)
-      : label(label), function_(function), data_(data), notify_(notify)
+      : DispatchCall(label, function, data, notify, false)
   {}
   DispatchCall(const DispatchCall &) = delete;
   DispatchCall &operator=(const DispatchCall &) = delete;
 
-  DispatchCall *ref()
+  // The runtime thread: runs the closure, and ends its data there too. Not when it was given up.
+  void run();
+  // Whoever takes it out of the queue is done with it.
+  void drop();
+
+  // For the list of the queue.
+  DispatchCall *next = nullptr;
+  // When it was posted, where it found nothing before it; 0 otherwise.
+  int64_t posted_at = 0;
+  const DispatchLabel label;
+
+protected:
+  DispatchCall(const char *label, Function function, gpointer data, GDestroyNotify notify,
+               bool is_awaited)
+      : label(label), is_awaited_(is_awaited), function_(function), data_(data), notify_(notify)
+  {}
+  ~DispatchCall() { end_data(); }
+
+  GVariant *call() { return function_(data_); }
+  void end_data();
+
+private:
+  const bool is_awaited_;
+  const Function function_;
+  gpointer const data_;
+  GDestroyNotify notify_;
+};
+
+// One whose caller waits for it: shared by the queue and the caller.
+class AwaitedCall final : public DispatchCall {
+public:
+  AwaitedCall(const char *label, Function function, gpointer data, GDestroyNotify notify)
+      : DispatchCall(label, function, data, notify, true)
+  {}
+
+  AwaitedCall *ref()
   {
     references_.fetch_add(1, std::memory_order_relaxed);
     return this;
@@ -47,16 +84,11 @@ public:
       delete this;
   }
 
-  // The runtime thread: runs the closure, and ends its data there too. Not when it was given up.
-  void run();
+  void run_awaited();
   // The caller: false when it runs or has run.
   bool give_up();
   bool is_done() const { return state_.load() == kDone; }
-  bool is_running() const { return state_.load() == kRunning; }
 
-  // For the list of the queue.
-  DispatchCall *next = nullptr;
-  const DispatchLabel label;
   // What else ends the caller's wait.
   std::atomic<bool> cancelled = false;
   std::atomic<bool> waited_for = false;
@@ -65,16 +97,16 @@ public:
   GVariant *result = nullptr;
 
 private:
-  ~DispatchCall();
-  void end_data();
+  ~AwaitedCall()
+  {
+    if (result != nullptr)
+      g_variant_unref(result);
+  }
 
   enum : int { kQueued, kRunning, kDone, kGivenUp };
 
   std::atomic<int> references_ = 1;
   std::atomic<int> state_ = kQueued;
-  const Function function_;
-  gpointer data_;
-  GDestroyNotify notify_;
 };
 
 struct DispatchFigures {
@@ -89,7 +121,10 @@ struct DispatchFigures {
 // dispatcher goes.
 class DispatchQueue {
 public:
-  static std::shared_ptr<DispatchQueue> create(GMainContext *context);
+  // With `make_loop` a loop of the platform serves the queue too, as long as no other thread serves
+  // the context.
+  static std::shared_ptr<DispatchQueue> create(GMainContext *context,
+                                               PlatformLoopFactory make_loop = nullptr);
   DispatchQueue(const DispatchQueue &) = delete;
   DispatchQueue &operator=(const DispatchQueue &) = delete;
   ~DispatchQueue();
@@ -98,8 +133,8 @@ public:
   void close();
 
   GMainContext *context() const { return context_; }
-  // The calling thread is the runtime thread until somebody else serves the context.
-  void bind() { bound_.store(g_thread_self()); }
+  // `thread` is the runtime thread until another one serves the context. Null: nobody is.
+  void bind(GThread *thread);
   bool is_runtime_thread() const;
 
   enum class Outcome { Served, NeverRan, Busy, WaitsForCaller, Cancelled };
@@ -107,7 +142,7 @@ public:
   // Any thread. Takes over a reference.
   void post(DispatchCall *call);
   // Any thread: runs the call on the runtime thread and waits for it. On that thread at once.
-  Outcome invoke(DispatchCall &call, GstClockTime timeout, GCancellable *cancellable);
+  Outcome invoke(AwaitedCall &call, GstClockTime timeout, GCancellable *cancellable);
 
   DispatchFigures figures() const;
   // What runs now; empty when nothing of ours does.
@@ -137,24 +172,41 @@ private:
 
   struct Waiter {
     GThread *thread;
-    DispatchCall *call;
+    AwaitedCall *call;
   };
 
-  void run_batch();
-  void run_one(DispatchCall *call);
+  void serve_by_platform();
+  bool begin_serving();
+  void end_serving();
+  bool has_work() const;
+  bool is_ready_to_sleep();
+  void note_served();
+  void run_batches();
+  void take_batch(int64_t now);
+  // Takes over the call, and says when it ended.
+  int64_t run_one(DispatchCall *call, int64_t now);
   void show_running(const DispatchLabel &label);
-  Outcome wait(DispatchCall &call, GstClockTime timeout);
-  Outcome reason_for_giving_up(const DispatchCall &call) const;
+  Outcome wait(AwaitedCall &call, GstClockTime timeout);
+  Outcome reason_for_giving_up(const AwaitedCall &call) const;
 
   GMainContext *const context_;
   GSource *source_ = nullptr;
+  // Set once, before anybody else knows the queue. The rest is for it only: who takes from the list
+  // now, and how deep in closures that run a loop.
+  std::unique_ptr<PlatformLoop> platform_;
+  std::atomic<GThread *> server_ = nullptr;
+  int serving_depth_ = 0;
   std::atomic<bool> closed_ = false;
-  support::MpscList<DispatchCall> list_;
   std::atomic<bool> was_served_ = false;
   std::atomic<GThread *> bound_ = nullptr;
+
+  // What callers write for each closure stands apart from what the runtime thread writes.
+  alignas(support::kCacheSpan) support::MpscList<DispatchCall> list_;
   std::atomic<uint64_t> queued_ = 0;
-  std::atomic<uint64_t> run_ = 0;
-  std::atomic<int64_t> batch_began_ = 0;
+  // The context will look at the list before it sleeps.
+  alignas(support::kCacheSpan) std::atomic<bool> is_awake_ = false;
+
+  alignas(support::kCacheSpan) std::atomic<uint64_t> run_ = 0;
   std::atomic<int64_t> longest_wait_ = 0;
   std::atomic<int64_t> longest_run_ = 0;
   // The label of what runs, as words that a reader may take while they change.

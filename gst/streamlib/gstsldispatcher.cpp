@@ -24,7 +24,8 @@
  * ]|
  *
  * Closures run in the order of their posting, one at a time. The runtime thread is the one that
- * serves the context; before the first time it is the one that called gst_sl_dispatcher_bind().
+ * serves the context, also after its loop was quit, until another one serves it; before the first
+ * time it is the one that called gst_sl_dispatcher_bind().
  *
  * Keep closures short, put several operations into one, and prefer gst_sl_dispatcher_invoke_async()
  * where no result is needed. Not for something that happens with each frame.
@@ -38,16 +39,24 @@
 #include "gst/streamlib/gstsldispatcher_private.h"
 #include "gst/streamlib/io_thread.h"
 
+using streamlib::AwaitedCall;
 using streamlib::DispatchCall;
 using streamlib::DispatchQueue;
 using streamlib::IoThread;
 
 namespace {
 
+#ifdef STREAMLIB_PLATFORM_LOOP
+constexpr streamlib::PlatformLoopFactory kPlatformLoop = streamlib::make_platform_loop;
+#else
+constexpr streamlib::PlatformLoopFactory kPlatformLoop = nullptr;
+#endif
+
 struct DispatcherState {
   explicit DispatcherState(GMainContext *context)
       : thread(context == nullptr ? std::make_unique<IoThread>() : nullptr),
-        queue(DispatchQueue::create(context != nullptr ? context : thread->context()))
+        queue(DispatchQueue::create(context != nullptr ? context : thread->context(),
+                                    context == g_main_context_default() ? kPlatformLoop : nullptr))
   {}
 
   ~DispatcherState()
@@ -73,7 +82,10 @@ struct _GstSlDispatcher {
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlDispatcher, gst_sl_dispatcher, GST_TYPE_OBJECT,
                               G_ADD_PRIVATE(GstSlDispatcher))
 
-G_DEFINE_QUARK(gst - sl - dispatcher - error - quark, gst_sl_dispatcher_error)
+// The first argument is a string to be.
+// clang-format off
+G_DEFINE_QUARK(gst-sl-dispatcher-error-quark, gst_sl_dispatcher_error)
+// clang-format on
 
 static GstSlDispatcherPrivate &gst_sl_dispatcher_private(GstSlDispatcher *self)
 {
@@ -91,6 +103,11 @@ static GstSlDispatcher *gst_sl_dispatcher_make(GMainContext *context)
   gst_object_ref_sink(self);
   gst_sl_dispatcher_private(self) = std::make_unique<DispatcherState>(context);
   return self;
+}
+
+GstSlDispatcher *streamlib::make_default_dispatcher()
+{
+  return gst_sl_dispatcher_make(g_main_context_default());
 }
 
 /**
@@ -135,7 +152,7 @@ GstSlDispatcher *gst_sl_dispatcher_new_with_thread(void)
 void gst_sl_dispatcher_bind(GstSlDispatcher *self)
 {
   g_return_if_fail(GST_IS_SL_DISPATCHER(self));
-  streamlib::queue_of(self).bind();
+  streamlib::queue_of(self).bind(g_thread_self());
 }
 
 /**
@@ -214,10 +231,15 @@ static void gst_sl_dispatcher_set_error(GstSlDispatcher *self, const gchar *labe
       return;
     default: {
       const std::string running = streamlib::queue_of(self).running_label();
-      g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
-                  "%s: the runtime thread was busy until the time limit, %s%s%s.", name,
-                  running.empty() ? "with something that is not the dispatcher's" : "with \"",
-                  running.c_str(), running.empty() ? "" : "\"");
+      if (running.empty())
+        g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
+                    "%s: the runtime thread was busy until the time limit, with something that is "
+                    "not the dispatcher's, or its main loop has ended.",
+                    name);
+      else
+        g_set_error(error, GST_SL_DISPATCHER_ERROR, GST_SL_DISPATCHER_ERROR_BUSY,
+                    "%s: the runtime thread was busy until the time limit, with \"%s\".", name,
+                    running.c_str());
     }
   }
 }
@@ -249,7 +271,7 @@ gboolean gst_sl_dispatcher_invoke(GstSlDispatcher *self, const gchar *label, Gst
                                   GCancellable *cancellable, GVariant **result, GError **error)
 {
   g_return_val_if_fail(GST_IS_SL_DISPATCHER(self) && func != nullptr, FALSE);
-  auto *call = new DispatchCall(label, func, user_data, notify);
+  auto *call = new AwaitedCall(label, func, user_data, notify);
   const auto outcome = streamlib::queue_of(self).invoke(*call, timeout, cancellable);
   const bool served = outcome == DispatchQueue::Outcome::Served;
   if (result != nullptr)

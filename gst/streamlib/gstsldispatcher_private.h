@@ -8,5 +8,7 @@
 namespace streamlib {
 
 DispatchQueue &queue_of(GstSlDispatcher *dispatcher);
+// For the application's default context, bound to no thread. Transfer full.
+GstSlDispatcher *make_default_dispatcher();
 
 }  // namespace streamlib

@@ -56,6 +56,8 @@ GType gst_sl_priority_get_type(void)
 {
   static gsize id = 0;
   static const GEnumValue values[] = {{GST_SL_PRIORITY_NORMAL, "As every thread", "normal"},
+                                      {GST_SL_PRIORITY_HIGH, "Before other programs", "high"},
+                                      {GST_SL_PRIORITY_REALTIME, "Real-time", "realtime"},
                                       {0, nullptr, nullptr}};
   return register_enum(&id, "GstSlPriority", values);
 }

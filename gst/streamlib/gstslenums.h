@@ -64,6 +64,8 @@ typedef enum {
 /**
  * GstSlPriority:
  * @GST_SL_PRIORITY_NORMAL: what the system gives to every thread
+ * @GST_SL_PRIORITY_HIGH: before other programs, at a nice level of -10
+ * @GST_SL_PRIORITY_REALTIME: before everything that is not real-time itself, by SCHED_RR
  *
  * The scheduling priority of a processor's thread. It is declared, never guessed.
  *
@@ -71,6 +73,8 @@ typedef enum {
  */
 typedef enum {
   GST_SL_PRIORITY_NORMAL,
+  GST_SL_PRIORITY_HIGH,
+  GST_SL_PRIORITY_REALTIME,
 } GstSlPriority;
 
 /**

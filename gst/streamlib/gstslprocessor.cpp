@@ -330,7 +330,8 @@ static void gst_sl_processor_set_property(GObject *object, guint id, const GValu
       state.kick();
       break;
     case Prop::Priority:
-      state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
+      if (gst_sl_processor_may_change(self, spec))
+        state.priority = static_cast<GstSlPriority>(g_value_get_enum(value));
       break;
     case Prop::Paused:
       gst_sl_processor_set_paused(self, g_value_get_boolean(value) != FALSE);
@@ -394,6 +395,17 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
           "interval", "Interval",
           "The period of continuous execution, in nanoseconds (0 = without a pause)", 0, G_MAXINT64,
           kDefaultInterval, kAlways));
+  /**
+   * GstSlProcessor:priority:
+   *
+   * What the dedicated thread of the processor asks the system for when it starts: by itself where
+   * it may, otherwise from RealtimeKit. What it got is `priority-granted` in
+   * #GstSlProcessor:stats; where that is less, an element message `streamlib-priority` says why,
+   * with the fields `asked` and `granted` (#GstSlPriority), `reason` and `advice` (strings). The
+   * thread gives it back when it ends.
+   *
+   * Since: 0.1
+   */
   g_object_class_install_property(
       klass, static_cast<guint>(Prop::Priority),
       g_param_spec_enum("priority", "Priority", "The scheduling priority of the processor's thread",
@@ -415,7 +427,8 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    * GstSlProcessor:stats:
    *
    * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
-   * execution), `late-joins` (steps at a deadline, without the data of a late pad), and those of
+   * execution), `late-joins` (steps at a deadline, without the data of a late pad), `priority` and
+   * `priority-granted` (#GstSlPriority), and those of
    * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several a
    * structure of them for each pad, under the pad's name.
    *

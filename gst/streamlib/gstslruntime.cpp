@@ -32,6 +32,13 @@
 #include <atomic>
 #include <memory>
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <pthread.h>
+#endif
+
 #include "gst/streamlib/gstsldispatcher_private.h"
 #include "gst/streamlib/gstslexecutor_private.h"
 #include "gst/streamlib/gstslruntime_private.h"
@@ -49,8 +56,26 @@ using streamlib::support::share_object;
 
 namespace {
 
+bool is_main_thread()
+{
+#if defined(__linux__)
+  return syscall(SYS_gettid) == getpid();
+#elif defined(__APPLE__)
+  return pthread_main_np() != 0;
+#else
+  return false;
+#endif
+}
+
 struct RuntimeState {
-  explicit RuntimeState(GObject *runtime) : watchdog(runtime, io) {}
+  explicit RuntimeState(GObject *runtime)
+      : main_thread(is_main_thread() ? g_thread_ref(g_thread_self()) : nullptr),
+        watchdog(runtime, io)
+  {}
+
+  // Where it is this one that has made the runtime. Whoever asks for the dispatcher first may be a
+  // streaming thread, which will never serve the application's context.
+  GThread *const main_thread;
 
   IoThread io;
   Watchdog watchdog;
@@ -65,6 +90,8 @@ struct RuntimeState {
       gst_object_unref(known);
     if (GstSlExecutor *known = executor.load())
       gst_object_unref(known);
+    if (main_thread != nullptr)
+      g_thread_unref(main_thread);
   }
   RuntimeState(const RuntimeState &) = delete;
   RuntimeState &operator=(const RuntimeState &) = delete;
@@ -163,7 +190,11 @@ GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self)
 
 DispatchQueue *streamlib::dispatch_queue_of(GstSlRuntime *runtime)
 {
-  GstSlDispatcher *dispatcher = gst_sl_runtime_state(runtime).dispatcher.load();
+  RuntimeState &state = gst_sl_runtime_state(runtime);
+  GstSlDispatcher *dispatcher = state.dispatcher.load();
+  // The one that would be bound to this thread: who asks for it during the wait must be told.
+  if (dispatcher == nullptr && state.main_thread == g_thread_self())
+    dispatcher = gst_sl_runtime_get_dispatcher(runtime);
   return dispatcher != nullptr ? &queue_of(dispatcher) : nullptr;
 }
 
@@ -172,7 +203,9 @@ DispatchQueue *streamlib::dispatch_queue_of(GstSlRuntime *runtime)
  * @self: a runtime
  *
  * The dispatcher of the runtime: the one that was set, or else one for the application's default
- * main context. Any thread.
+ * main context. That one is bound to the main thread of the process where the runtime was made
+ * there; an application that serves the context in another thread, and has not begun to, says so by
+ * gst_sl_dispatcher_bind(). Any thread.
  *
  * Returns: (transfer none): the dispatcher
  *
@@ -184,7 +217,8 @@ GstSlDispatcher *gst_sl_runtime_get_dispatcher(GstSlRuntime *self)
   std::atomic<GstSlDispatcher *> &known = gst_sl_runtime_state(self).dispatcher;
   if (GstSlDispatcher *dispatcher = known.load())
     return dispatcher;
-  GObjectPtr<GstSlDispatcher> made = adopt_object(gst_sl_dispatcher_new(nullptr));
+  GObjectPtr<GstSlDispatcher> made = adopt_object(streamlib::make_default_dispatcher());
+  streamlib::queue_of(made.get()).bind(gst_sl_runtime_state(self).main_thread);
   GstSlDispatcher *expected = nullptr;
   if (known.compare_exchange_strong(expected, made.get()))
     return made.release();

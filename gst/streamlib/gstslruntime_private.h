@@ -12,7 +12,8 @@
 namespace streamlib {
 
 Watchdog &watchdog_of(GstSlRuntime *runtime);
-// Null as long as nobody asked for the dispatcher. Lives as long as the runtime.
+// For a wait of the calling thread: null as long as nobody asked for the dispatcher, unless this is
+// the thread that it would be bound to. Lives as long as the runtime.
 DispatchQueue *dispatch_queue_of(GstSlRuntime *runtime);
 std::shared_ptr<Executor> executor_of(GstSlRuntime *runtime);
 

@@ -54,10 +54,11 @@ bool ProcessorState::setup()
   if (is_set_up_)
     return true;
   const ErrorPtr owned(error);
-  report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
-               error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
-               error != nullptr ? error->message : "The processor could not be set up.",
-               "setup failed");
+  if (!error_reported_.load())
+    report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+                 error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+                 error != nullptr ? error->message : "The processor could not be set up.",
+                 "setup failed");
   stopping.store(true);
   watchdog_of(runtime()).remove(this);
   return false;
@@ -65,16 +66,23 @@ bool ProcessorState::setup()
 
 bool ProcessorState::start()
 {
+  if (priority.load() != GST_SL_PRIORITY_NORMAL &&
+      (execution.load() == GST_SL_EXECUTION_MANUAL ||
+       scheduling.load() != GST_SL_SCHEDULING_DEDICATED))
+    report_priority(
+        element(), priority.load(),
+        {GST_SL_PRIORITY_NORMAL, "only scheduling=dedicated has a thread to give it to"});
   if (execution.load() == GST_SL_EXECUTION_MANUAL) {
     GError *error = nullptr;
     Activity::Scope scope(activity, Activity::Phase::Start);
     if (klass()->start == nullptr || klass()->start(self_, &error))
       return true;
     const ErrorPtr owned(error);
-    report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
-                 error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
-                 error != nullptr ? error->message : "The processor could not be started.",
-                 "start failed");
+    if (!error_reported_.load())
+      report_error(error != nullptr ? error->domain : GST_LIBRARY_ERROR,
+                   error != nullptr ? error->code : GST_LIBRARY_ERROR_INIT,
+                   error != nullptr ? error->message : "The processor could not be started.",
+                   "start failed");
     return false;
   }
   if (is_inline() || start_runner())
@@ -90,6 +98,7 @@ bool ProcessorState::start_runner()
 {
   if (scheduling.load() != GST_SL_SCHEDULING_POOLED) {
     runner_.store(&task_);
+    task_.set_priority(priority.load());
     return task_.start();
   }
   std::shared_ptr<JobHost> executor = executor_of(runtime())->join();
@@ -257,7 +266,8 @@ support::StructurePtr ProcessorState::stats() const
   }
   gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
                     G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
-                    late_joins_.load(), nullptr);
+                    late_joins_.load(), "priority", GST_TYPE_SL_PRIORITY, priority.load(),
+                    "priority-granted", GST_TYPE_SL_PRIORITY, task_.granted_priority(), nullptr);
   return stats;
 }
 

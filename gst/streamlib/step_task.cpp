@@ -33,6 +33,10 @@ void StepTask::entered(GstTask *task, GThread *thread, gpointer data)
 {
   auto *self = static_cast<StepTask *>(data);
   self->thread_.store(thread);
+  // Before the message, whose receiver may know better.
+  const PriorityAnswer answer = self->thread_priority_.ask(self->priority_);
+  self->granted_.store(answer.granted);
+  report_priority(self->element_, self->priority_, answer);
   self->post_status(GST_STREAM_STATUS_TYPE_ENTER);
 }
 
@@ -40,6 +44,8 @@ void StepTask::left(GstTask *task, GThread *thread, gpointer data)
 {
   auto *self = static_cast<StepTask *>(data);
   self->post_status(GST_STREAM_STATUS_TYPE_LEAVE);
+  self->thread_priority_.give_back();
+  self->granted_.store(GST_SL_PRIORITY_NORMAL);
   self->thread_.store(nullptr);
 }
 

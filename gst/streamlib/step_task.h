@@ -8,6 +8,7 @@
 #include <gst/gst.h>
 
 #include "gst/streamlib/step_runner.h"
+#include "gst/streamlib/thread_priority.h"
 #include "gst/support/ownership.h"
 
 namespace streamlib {
@@ -23,6 +24,11 @@ public:
   StepTask(const StepTask &) = delete;
   StepTask &operator=(const StepTask &) = delete;
   ~StepTask();
+
+  // What the thread asks for when it starts. Before start().
+  void set_priority(GstSlPriority priority) { priority_ = priority; }
+  // Any thread. Normal while there is no thread.
+  GstSlPriority granted_priority() const { return granted_.load(); }
 
   // Posts STREAM_STATUS, whose receiver may give the task another pool, and starts.
   bool start() override;
@@ -55,6 +61,10 @@ private:
   bool is_stopping_ = true;
   support::GObjectPtr<GstTask> task_;
   std::atomic<GThread *> thread_ = nullptr;
+  GstSlPriority priority_ = GST_SL_PRIORITY_NORMAL;
+  std::atomic<GstSlPriority> granted_ = GST_SL_PRIORITY_NORMAL;
+  // The thread's own.
+  ThreadPriority thread_priority_;
   std::atomic<bool> may_run_ = false;
 };
 

@@ -22,7 +22,8 @@ constexpr uint64_t kWarmUp = 50;
 
 HandoffResult summary(std::vector<double> &latencies_us)
 {
-  return {percentile(latencies_us, 0.5), percentile(latencies_us, 0.99)};
+  return {percentile(latencies_us, 0.5), percentile(latencies_us, 0.99),
+          percentile(latencies_us, 0.999)};
 }
 
 struct FutexWord {

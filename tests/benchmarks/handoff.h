@@ -17,6 +17,7 @@ struct HandoffPlan {
 struct HandoffResult {
   double p50_us = 0;
   double p99_us = 0;
+  double p999_us = 0;
 };
 
 // The hand-off by the element that `subject` describes.

@@ -23,6 +23,7 @@ namespace streamlib::bench {
 namespace {
 
 constexpr unsigned kDepth = 256;
+constexpr unsigned kHogs = 4;
 constexpr uint64_t kWarmUp = 5'000;
 constexpr int64_t kShortRunNs = 120'000'000;
 constexpr int64_t kLongRunNs = 250'000'000;
@@ -49,6 +50,7 @@ public:
     throughput_rows();
     cpu_row();
     handoff_rows();
+    priority_row();
   }
 
 private:
@@ -219,6 +221,32 @@ private:
         return Pair{own.p50_us, baseline.p50_us};
       }));
     }
+  }
+
+  // What a real-time thread is for: everybody else wants the CPUs as well.
+  void priority_row()
+  {
+    if (!wanted("priority-hogs"))
+      return;
+    RowSpec spec;
+    spec.id = "priority-hogs";
+    spec.what = "p99.9 from the push to the consumer that slept, under 4 CPU hogs, 1 kHz";
+    spec.subject = subject("lossless") + " priority=realtime";
+    spec.baseline = kQueue;
+    spec.unit = "us";
+    spec.budget = {Better::kLower, 0.1};
+    Hogs hogs(kHogs);
+    print_row(measure_row(spec, options_.effort(), [&](int, Row &row) {
+      HandoffPlan plan = handoff_plan(kConsumerCpu);
+      plan.buffers = options_.is_long ? 5000 : 1000;
+      const HandoffResult baseline = element_handoff(kQueue, plan);
+      const HandoffResult own = element_handoff(spec.subject, plan);
+      row.details["subject_p50_us"].push_back(own.p50_us);
+      row.details["baseline_p50_us"].push_back(baseline.p50_us);
+      row.details["subject_p99_us"].push_back(own.p99_us);
+      row.details["baseline_p99_us"].push_back(baseline.p99_us);
+      return Pair{own.p999_us, baseline.p999_us};
+    }));
   }
 
   const Options options_;

@@ -101,6 +101,22 @@ IdleSpinners::~IdleSpinners()
     thread.join();
 }
 
+Hogs::Hogs(unsigned count)
+{
+  for (unsigned i = 0; i < count; i++)
+    threads_.emplace_back([this] {
+      while (!stop_.load(std::memory_order_relaxed))
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    });
+}
+
+Hogs::~Hogs()
+{
+  stop_ = true;
+  for (std::thread &thread : threads_)
+    thread.join();
+}
+
 OthersLoad::OthersLoad() : start_(take()) {}
 
 double OthersLoad::cpus() const

@@ -55,6 +55,19 @@ private:
   std::vector<std::thread> threads_;
 };
 
+// Threads that compute without a pause, on whatever CPU they get. Lives for a scope.
+class Hogs {
+public:
+  explicit Hogs(unsigned count);
+  ~Hogs();
+  Hogs(const Hogs &) = delete;
+  Hogs &operator=(const Hogs &) = delete;
+
+private:
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> threads_;
+};
+
 // How many CPUs other processes kept busy since construction: what to doubt a figure by.
 class OthersLoad {
 public:

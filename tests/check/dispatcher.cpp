@@ -1,112 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The way to the runtime thread, with each of its ends.
-#include <atomic>
-#include <functional>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
+#include "dispatcher_fixture.h"
 
-#include <gst/check/gstcheck.h>
-
-#include "gst/streamlib/streamlib.h"
-#include "gst/support/ownership.h"
-
-using streamlib::support::adopt_object;
-using streamlib::support::ErrorPtr;
-using streamlib::support::GObjectPtr;
-
-namespace {
-
-using Function = std::function<GVariant *()>;
-
-GVariant *call_function(gpointer data)
-{
-  return (*static_cast<Function *>(data))();
-}
-
-void drop_function(gpointer data)
-{
-  delete static_cast<Function *>(data);
-}
-
-void post(GstSlDispatcher *dispatcher, const char *label, Function function)
-{
-  gst_sl_dispatcher_invoke_async(dispatcher, label, call_function,
-                                 new Function(std::move(function)), drop_function);
-}
-
-struct Answer {
-  bool served = false;
-  std::string result;
-  GQuark domain = 0;
-  int code = -1;
-  std::string message;
-  int64_t took = 0;
-};
-
-Answer invoke(GstSlDispatcher *dispatcher, const char *label, Function function,
-              GstClockTime timeout = GST_SL_DISPATCHER_DEFAULT_TIMEOUT,
-              GCancellable *cancellable = nullptr)
-{
-  Answer answer;
-  GVariant *result = nullptr;
-  GError *error = nullptr;
-  const int64_t begin = g_get_monotonic_time();
-  answer.served =
-      gst_sl_dispatcher_invoke(dispatcher, label, call_function, new Function(std::move(function)),
-                               drop_function, timeout, cancellable, &result, &error);
-  answer.took = g_get_monotonic_time() - begin;
-  if (result != nullptr) {
-    answer.result = g_variant_get_string(result, nullptr);
-    g_variant_unref(result);
-  }
-  if (error != nullptr) {
-    const ErrorPtr owned(error);
-    answer.domain = error->domain;
-    answer.code = error->code;
-    answer.message = error->message;
-  }
-  fail_unless(answer.served == (error == nullptr));
-  return answer;
-}
-
-// A context that a thread of its own serves.
-struct Served {
-  GMainContext *context = g_main_context_new();
-  GMainLoop *loop = g_main_loop_new(context, FALSE);
-  GObjectPtr<GstSlDispatcher> dispatcher = adopt_object(gst_sl_dispatcher_new(context));
-  std::thread thread;
-
-  void start()
-  {
-    thread = std::thread([this] { g_main_loop_run(loop); });
-    // Until then the thread that made the dispatcher counts as the runtime thread.
-    while (gst_sl_dispatcher_is_runtime_thread(dispatcher.get())) {
-      g_main_context_wakeup(context);
-      g_usleep(1000);
-    }
-  }
-  ~Served()
-  {
-    if (thread.joinable()) {
-      while (!g_main_loop_is_running(loop))
-        g_usleep(1000);
-      g_main_loop_quit(loop);
-      thread.join();
-    }
-    dispatcher.reset();
-    g_main_loop_unref(loop);
-    g_main_context_unref(context);
-  }
-};
-
-GVariant *nothing()
-{
-  return nullptr;
-}
-
-}  // namespace
+using namespace dispatching;
 
 GST_START_TEST(test_first_in_first_out)
 {
@@ -144,6 +40,86 @@ GST_START_TEST(test_first_in_first_out)
                                 nullptr));
   fail_unless_equals_uint64(queued, kThreads * kPosts + 1);
   gst_structure_free(stats);
+}
+GST_END_TEST
+
+// Posts that come just when the context goes to sleep, or is about to look.
+GST_START_TEST(test_no_wakeup_is_lost)
+{
+  Served served;
+  served.start();
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 3; t++)
+    threads.emplace_back([&, t] {
+      for (unsigned i = 0; i < 3000; i++) {
+        for (unsigned pause = (i * 37 + t * 101) % 400; pause > 0; pause--)
+          std::atomic_signal_fence(std::memory_order_seq_cst);
+        fail_unless(invoke(served.dispatcher.get(), "call", nothing, 20 * GST_SECOND).served);
+      }
+    });
+  for (auto &thread : threads)
+    thread.join();
+}
+GST_END_TEST
+
+// A closure that runs a loop of its own: the rest of its batch runs inside, and it is still the one
+// that is named.
+GST_START_TEST(test_loop_inside_a_closure)
+{
+  GMainContext *context = g_main_context_new();
+  GObjectPtr<GstSlDispatcher> dispatcher = adopt_object(gst_sl_dispatcher_new(context));
+  std::string order;
+  post(dispatcher.get(), "outer", [&] {
+    while (g_main_context_iteration(context, FALSE))
+      ;
+    order += "outer ";
+    std::thread([&] {
+      const Answer answer = invoke(dispatcher.get(), "other", nothing, 20 * GST_MSECOND);
+      fail_unless(answer.message.find("\"outer\"") != std::string::npos, "%s",
+                  answer.message.c_str());
+    }).join();
+    return nothing();
+  });
+  post(dispatcher.get(), "next", [&] {
+    order += "next ";
+    return nothing();
+  });
+  g_main_context_iteration(context, FALSE);
+  fail_unless_equals_string(order.c_str(), "next outer ");
+  dispatcher.reset();
+  g_main_context_unref(context);
+}
+GST_END_TEST
+
+// Another source of the context has its turn, though closures never end.
+GST_START_TEST(test_other_sources_have_their_turn)
+{
+  GMainContext *context = g_main_context_new();
+  GObjectPtr<GstSlDispatcher> dispatcher = adopt_object(gst_sl_dispatcher_new(context));
+  int runs = 0;
+  Function again = [&] {
+    runs++;
+    post(dispatcher.get(), "again", again);
+    return nothing();
+  };
+  post(dispatcher.get(), "again", again);
+  bool had_its_turn = false;
+  GSource *other = g_timeout_source_new(0);
+  g_source_set_callback(
+      other,
+      [](gpointer data) {
+        *static_cast<bool *>(data) = true;
+        return G_SOURCE_REMOVE;
+      },
+      &had_its_turn, nullptr);
+  g_source_attach(other, context);
+  g_source_unref(other);
+  for (int i = 0; i < 3; i++)
+    g_main_context_iteration(context, FALSE);
+  fail_unless(had_its_turn);
+  fail_unless(runs > 0);
+  dispatcher.reset();
+  g_main_context_unref(context);
 }
 GST_END_TEST
 
@@ -258,6 +234,50 @@ GST_START_TEST(test_cancelled)
 }
 GST_END_TEST
 
+// The caller goes on at once. The closure ends, and with it what it uses.
+GST_START_TEST(test_cancelled_while_it_runs)
+{
+  Served served;
+  GstSlDispatcher *dispatcher = served.dispatcher.get();
+  served.start();
+  GObjectPtr<GCancellable> cancellable = adopt_object(g_cancellable_new());
+  std::atomic<bool> release = false;
+  std::atomic<bool> ended = false;
+  auto alive = std::make_shared<int>(1);
+  const Answer answer = invoke(
+      dispatcher, "running",
+      [&, alive] {
+        g_cancellable_cancel(cancellable.get());
+        while (!release)
+          g_usleep(1000);
+        ended = true;
+        return g_variant_new_string("too late");
+      },
+      20 * GST_SECOND, cancellable.get());
+  fail_unless(answer.domain == G_IO_ERROR && answer.code == G_IO_ERROR_CANCELLED);
+  fail_if(ended);
+  fail_unless_equals_int(alive.use_count(), 2);
+  release = true;
+  fail_unless(invoke(dispatcher, "after", nothing, 20 * GST_SECOND).served);
+  fail_unless(ended);
+  fail_unless_equals_int(alive.use_count(), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(test_cancelled_when_it_has_run)
+{
+  Served served;
+  served.start();
+  GObjectPtr<GCancellable> cancellable = adopt_object(g_cancellable_new());
+  const Answer answer = invoke(
+      served.dispatcher.get(), "done", [] { return g_variant_new_string("done"); }, GST_SECOND,
+      cancellable.get());
+  g_cancellable_cancel(cancellable.get());
+  fail_unless_equals_string(answer.result.c_str(), "done");
+  fail_unless(invoke(served.dispatcher.get(), "other", nothing).served);
+}
+GST_END_TEST
+
 GST_START_TEST(test_dispose_drops_what_is_left)
 {
   GMainContext *context = g_main_context_new();
@@ -308,13 +328,17 @@ G_DEFINE_TYPE(CallingSrc, calling_src, GST_TYPE_SL_PROCESSOR)
 
 static std::atomic<int> calls_begun;
 static Answer last_answer;
+static std::atomic<int64_t> answered_at;
+static int64_t call_delay_us;
 
 static GstFlowReturn calling_src_process(GstSlProcessor *self, GstSlLinkPad *, GstBuffer *,
                                          GstBuffer **)
 {
-  GstSlDispatcher *dispatcher = gst_sl_runtime_get_dispatcher(gst_sl_processor_get_runtime(self));
   calls_begun++;
+  g_usleep(static_cast<gulong>(call_delay_us));
+  GstSlDispatcher *dispatcher = gst_sl_runtime_get_dispatcher(gst_sl_processor_get_runtime(self));
   last_answer = invoke(dispatcher, "from process", nothing, 10 * GST_SECOND);
+  answered_at = g_get_monotonic_time();
   return last_answer.served ? GST_FLOW_OK : GST_FLOW_EOS;
 }
 
@@ -353,7 +377,9 @@ GST_START_TEST(test_the_runtime_thread_waits_for_the_caller)
   // This thread is bound, and now waits for the one that calls it.
   const int64_t begin = g_get_monotonic_time();
   gst_element_set_state(source, GST_STATE_NULL);
-  fail_unless(g_get_monotonic_time() - begin < 1000000);
+  fail_unless(g_get_monotonic_time() - begin < limit_us(1000000));
+  fail_unless(answered_at - begin < limit_us(50000), "answered after %d us",
+              static_cast<int>(answered_at - begin));
   fail_unless(last_answer.domain == GST_SL_DISPATCHER_ERROR);
   fail_unless_equals_int(last_answer.code, GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER);
   gst_object_unref(source);
@@ -363,20 +389,45 @@ GST_START_TEST(test_the_runtime_thread_waits_for_the_caller)
 }
 GST_END_TEST
 
+// Nobody has asked for the dispatcher when the wait begins.
+GST_START_TEST(test_the_caller_comes_when_the_wait_is_under_way)
+{
+  auto *source = GST_ELEMENT(g_object_new(calling_src_get_type(), nullptr));
+  gst_object_ref_sink(source);
+  calls_begun = 0;
+  call_delay_us = 100000;
+  gst_element_set_state(source, GST_STATE_PLAYING);
+  while (calls_begun == 0)
+    g_usleep(1000);
+  gst_element_set_state(source, GST_STATE_NULL);
+  fail_unless(last_answer.domain == GST_SL_DISPATCHER_ERROR);
+  fail_unless_equals_string(g_quark_to_string(last_answer.domain), "gst-sl-dispatcher-error-quark");
+  fail_unless_equals_int(last_answer.code, GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER);
+  fail_unless(last_answer.took < limit_us(50000));
+  gst_object_unref(source);
+}
+GST_END_TEST
+
 static Suite *dispatcher_suite(void)
 {
   Suite *suite = suite_create("dispatcher");
   TCase *tcase = tcase_create("general");
   suite_add_tcase(suite, tcase);
   tcase_add_test(tcase, test_first_in_first_out);
+  tcase_add_test(tcase, test_no_wakeup_is_lost);
+  tcase_add_test(tcase, test_loop_inside_a_closure);
+  tcase_add_test(tcase, test_other_sources_have_their_turn);
   tcase_add_test(tcase, test_results_and_the_runtime_thread);
   tcase_add_test(tcase, test_bound_thread_before_the_loop);
   tcase_add_test(tcase, test_no_loop_runs);
   tcase_add_test(tcase, test_busy_says_with_what);
   tcase_add_test(tcase, test_cancelled);
+  tcase_add_test(tcase, test_cancelled_while_it_runs);
+  tcase_add_test(tcase, test_cancelled_when_it_has_run);
   tcase_add_test(tcase, test_dispose_drops_what_is_left);
   tcase_add_test(tcase, test_own_thread);
   tcase_add_test(tcase, test_the_runtime_thread_waits_for_the_caller);
+  tcase_add_test(tcase, test_the_caller_comes_when_the_wait_is_under_way);
   return suite;
 }
 

@@ -33,12 +33,28 @@ int main(int argc, char **argv)
 """
 
 
+SCRIPT = """
+import sys, gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstStreamlib", "1.0")
+from gi.repository import Gst, GstStreamlib
+Gst.init(None)
+print(sys.modules[GstStreamlib.Processor.__module__].__file__)
+assert GstStreamlib.Dispatcher.new_with_thread().invoke("add", lambda a, b: a + b, 1, 2) == 3
+"""
+
+
 def run(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           **options)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}exit code {done.returncode}")
     return done.stdout
+
+
+def has_pygobject():
+    return subprocess.run(["/usr/bin/python3", "-c", "import gi"], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0
 
 
 def one(root, pattern):
@@ -69,6 +85,7 @@ def check_files(root, has_introspection):
     if has_introspection:
         expect_in(one(root, "GstStreamlib-1.0.gir"), "/share/gir-1.0")
         expect_in(one(root, "GstStreamlib-1.0.typelib"), "/girepository-1.0")
+        expect_in(one(root, "GstStreamlib.py"), "/gi/overrides")
 
 
 def check_program(root, prefix, compiler, scratch):
@@ -88,6 +105,17 @@ def check_program(root, prefix, compiler, scratch):
     run([scratch / "program"], env=env)
 
 
+def check_python(root):
+    """A script that is told of the installed folders finds the overrides, and runs with them."""
+    library = one(root, "libgststreamlib-1.0.so").parent
+    overrides = one(root, "GstStreamlib.py").parents[2]
+    env = dict(os.environ, LD_LIBRARY_PATH=str(library), PYTHONPATH=str(overrides),
+               GI_TYPELIB_PATH=str(one(root, "GstStreamlib-1.0.typelib").parent))
+    found = run(["/usr/bin/python3", "-c", SCRIPT], env=env)
+    if str(overrides) not in found:
+        sys.exit(f"the overrides that are installed were not used: {found}")
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
@@ -100,6 +128,8 @@ def main():
         has_gir = pathlib.Path(build, "gst", "streamlib", "GstStreamlib-1.0.gir").exists()
         check_files(root, has_gir)
         check_program(root, values["prefix"].lstrip("/"), compiler, pathlib.Path(folder))
+        if has_gir and has_pygobject():
+            check_python(root)
 
 
 if __name__ == "__main__":
