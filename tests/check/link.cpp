@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The link by itself: a million random buffers and events, and each rule of the policies.
-#include "gst/streamlib/link.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -8,77 +7,11 @@
 #include <thread>
 #include <vector>
 
-#include <gst/check/gstcheck.h>
+#include "test_link.h"
 
-using streamlib::Link;
-using streamlib::LinkCounters;
-using streamlib::LinkItem;
-using streamlib::support::adopt_mini;
-using streamlib::support::MiniPtr;
-using streamlib::support::Parker;
-using streamlib::support::Wakeable;
+using namespace test_link;
 
 namespace {
-
-// Decides staleness by the buffer's PTS against a time that the test sets.
-struct TestClock final : Link::Freshness {
-  std::atomic<GstClockTime> now = 0;
-  bool has_passed(GstBuffer *buffer) override { return GST_BUFFER_PTS(buffer) < now.load(); }
-};
-
-struct TestLink {
-  explicit TestLink(GstSlLinkPolicy policy, unsigned depth)
-  {
-    link.set_policy(policy);
-    link.set_depth(depth);
-    link.set_consumer(this, parker);
-    link.open();
-  }
-
-  GstFlowReturn push(uint64_t number, GstClockTime pts = 0, bool delta = false)
-  {
-    GstBuffer *buffer = gst_buffer_new();
-    GST_BUFFER_OFFSET(buffer) = number;
-    GST_BUFFER_PTS(buffer) = pts;
-    if (delta)
-      GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
-    return link.push(GST_MINI_OBJECT_CAST(buffer), pts) == Link::Pushed::Refused ? GST_FLOW_EOS
-                                                                                 : GST_FLOW_OK;
-  }
-  void push_event(uint64_t number)
-  {
-    link.push_event(adopt_mini(
-        gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
-                             gst_structure_new("n", "number", G_TYPE_UINT64, number, nullptr))));
-  }
-  LinkItem next()
-  {
-    Link::ConsumerScope scope(link, this);
-    return link.take(link.peek(clock));
-  }
-  // The number of the next buffer; 0 for none. Anything else fails.
-  uint64_t next_buffer(bool *discont = nullptr)
-  {
-    const LinkItem item = next();
-    if (!item)
-      return 0;
-    fail_unless(item.kind == LinkItem::Kind::Buffer);
-    const MiniPtr<GstBuffer> buffer = adopt_mini(GST_BUFFER_CAST(item.object));
-    if (discont != nullptr)
-      *discont = GST_BUFFER_IS_DISCONT(buffer.get());
-    return GST_BUFFER_OFFSET(buffer.get());
-  }
-
-  std::shared_ptr<Parker> parker = std::make_shared<Parker>();
-  TestClock clock;
-  Link link;
-};
-
-void check_sum(const LinkCounters &counters)
-{
-  fail_unless_equals_uint64(counters.pushed,
-                            counters.popped + counters.dropped() + counters.level());
-}
 
 // Instrumented builds are many times slower.
 unsigned items_to_push()
@@ -324,122 +257,6 @@ GST_START_TEST(test_encoded_video_resumes_at_a_key_unit)
 }
 GST_END_TEST
 
-GST_START_TEST(test_lossless_waits_and_is_woken)
-{
-  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 2);
-  std::atomic<int> pushed = 0;
-  std::thread pusher([&] {
-    for (uint64_t n = 1; n <= 4; n++) {
-      test.push(n);
-      pushed++;
-    }
-  });
-  g_usleep(50000);
-  fail_unless_equals_int(pushed, 2);
-  for (uint64_t n = 1; n <= 4;) {
-    const uint64_t got = test.next_buffer();
-    fail_unless(got == 0 || got == n++);
-  }
-  pusher.join();
-
-  // A flush ends the wait as well.
-  test.push(5);
-  test.push(6);
-  std::thread waiting([&] { fail_unless(test.push(7) == GST_FLOW_EOS); });
-  g_usleep(20000);
-  test.link.set_flushing();
-  waiting.join();
-  fail_unless_equals_int(test.link.flow(), GST_FLOW_FLUSHING);
-}
-GST_END_TEST
-
-GST_START_TEST(test_bytes_and_time_are_limits)
-{
-  TestLink bytes(GST_SL_LINK_POLICY_IN_ORDER, 100);
-  bytes.link.set_max_bytes(250);
-  for (int i = 0; i < 10; i++)
-    bytes.link.push(GST_MINI_OBJECT_CAST(gst_buffer_new_allocate(nullptr, 100, nullptr)), 0);
-  fail_unless_equals_uint64(bytes.link.counters().level(), 3);
-
-  TestLink time(GST_SL_LINK_POLICY_IN_ORDER, 100);
-  time.link.set_max_time(50);
-  for (uint64_t n = 1; n <= 20; n++)
-    time.push(n, n * 10);
-  fail_unless_equals_uint64(time.next_buffer(), 15);
-}
-GST_END_TEST
-
-GST_START_TEST(test_a_pusher_that_must_not_wait)
-{
-  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 2);
-  test.link.set_slack(3);
-  auto push = [&] {
-    return test.link.push(GST_MINI_OBJECT_CAST(gst_buffer_new()), 0, Link::Wait::Forbidden);
-  };
-  fail_unless(push() == Link::Pushed::Done);
-  fail_unless(push() == Link::Pushed::Suspend);
-  // What one step still emits goes in.
-  fail_unless(push() == Link::Pushed::Suspend);
-  struct Woken final : Wakeable {
-    void wake() override { count++; }
-    int count = 0;
-  } pusher;
-  fail_unless(test.link.arm_space(&pusher));
-  fail_unless_equals_uint64(test.link.counters().level(), 3);
-  gst_mini_object_unref(test.next().object);
-  fail_unless_equals_int(pusher.count, 0);
-  gst_mini_object_unref(test.next().object);
-  fail_unless_equals_int(pusher.count, 1);
-  fail_if(test.link.arm_space(&pusher));
-  // A flush ends the wait as well.
-  push();
-  push();
-  fail_unless(test.link.arm_space(&pusher));
-  test.link.set_flushing();
-  fail_unless_equals_int(pusher.count, 2);
-}
-GST_END_TEST
-
-// A link that has grown knows what is queued in the rings after the first.
-GST_START_TEST(test_limits_after_growth)
-{
-  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 2);
-  fail_unless_equals_int(test.push(1, 0), GST_FLOW_OK);
-  test.link.set_depth(100);
-  for (uint64_t n = 2; n <= 80; n++)
-    fail_unless_equals_int(test.push(n, n * 10), GST_FLOW_OK);
-  test.link.set_max_time(100);
-  for (uint64_t n = 1; n <= 80; n++)
-    fail_unless_equals_uint64(test.next_buffer(), n);
-  const auto push = [&](uint64_t n) {
-    GstBuffer *buffer = gst_buffer_new();
-    GST_BUFFER_OFFSET(buffer) = n;
-    return test.link.push(GST_MINI_OBJECT_CAST(buffer), n * 10, Link::Wait::Forbidden);
-  };
-  // Empty: there is room. Then for as long as the limit says.
-  for (uint64_t n = 81; n <= 90; n++)
-    fail_unless(push(n) == Link::Pushed::Done, "full at %u", static_cast<unsigned>(n));
-  fail_unless(push(91) == Link::Pushed::Suspend);
-  fail_unless_equals_uint64(test.next_buffer(), 81);
-}
-GST_END_TEST
-
-// A buffer that is greater than the limit comes through, alone.
-GST_START_TEST(test_greater_than_the_limit)
-{
-  TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 8);
-  test.link.set_max_bytes(10);
-  const auto push = [&] {
-    return test.link.push(GST_MINI_OBJECT_CAST(gst_buffer_new_allocate(nullptr, 100, nullptr)), 0,
-                          Link::Wait::Forbidden);
-  };
-  for (int i = 0; i < 3; i++) {
-    fail_unless(push() == Link::Pushed::Suspend);
-    gst_mini_object_unref(test.next().object);
-  }
-}
-GST_END_TEST
-
 // --- Pause ---
 
 GST_START_TEST(test_pause)
@@ -582,22 +399,6 @@ GST_START_TEST(test_queries_wait_for_their_turn)
 }
 GST_END_TEST
 
-GST_START_TEST(test_depth_may_grow_while_data_flows)
-{
-  TestLink test(GST_SL_LINK_POLICY_IN_ORDER, 4);
-  for (uint64_t n = 1; n <= 4; n++)
-    test.push(n);
-  test.link.set_depth(1000);
-  for (uint64_t n = 5; n <= 1000; n++)
-    test.push(n);
-  fail_unless_equals_uint64(test.link.counters().level(), 1000);
-  test.push(1001);
-  test.push(1002);
-  for (uint64_t n = 3; n <= 1002; n++)
-    fail_unless_equals_uint64(test.next_buffer(), n);
-}
-GST_END_TEST
-
 GST_START_TEST(test_another_consumer_goes_on)
 {
   TestLink test(GST_SL_LINK_POLICY_LOSSLESS, 8);
@@ -658,17 +459,11 @@ static Suite *link_suite(void)
   tcase_add_test(tcase, test_latest_waits_for_the_time_of_a_buffer);
   tcase_add_test(tcase, test_last_buffer_before_eos);
   tcase_add_test(tcase, test_encoded_video_resumes_at_a_key_unit);
-  tcase_add_test(tcase, test_lossless_waits_and_is_woken);
-  tcase_add_test(tcase, test_limits_after_growth);
-  tcase_add_test(tcase, test_greater_than_the_limit);
-  tcase_add_test(tcase, test_bytes_and_time_are_limits);
-  tcase_add_test(tcase, test_a_pusher_that_must_not_wait);
   tcase_add_test(tcase, test_pause);
   tcase_add_test(tcase, test_eos_ends_a_pause);
   tcase_add_test(tcase, test_gaps_that_nobody_takes_become_one);
   tcase_add_test(tcase, test_flush_keeps_sticky_events);
   tcase_add_test(tcase, test_queries_wait_for_their_turn);
-  tcase_add_test(tcase, test_depth_may_grow_while_data_flows);
   tcase_add_test(tcase, test_another_consumer_goes_on);
   tcase_add_test(tcase, test_queueing_times_are_measured);
   return suite;

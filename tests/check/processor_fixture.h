@@ -56,6 +56,13 @@ GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *na
 GstBuffer *make_buffer(GstClockTime pts, guint64 number = GST_BUFFER_OFFSET_NONE,
                        GstClockTime duration = GST_CLOCK_TIME_NONE);
 
+// For a process method that wants nothing of the buffer.
+inline GstFlowReturn take(GstBuffer *input)
+{
+  gst_clear_buffer(&input);
+  return GST_FLOW_OK;
+}
+
 // A pad that feeds a link pad of a processor.
 class Feeder {
 public:
