@@ -108,7 +108,12 @@ class Branch:
             if not left.link(right):
                 raise PlayError(f"{left.name} and {right.name} cannot be linked for the {self.kind}")
         for element in reversed(self.elements):
-            element.sync_state_with_parent()
+            # While the film is prerolled the pipeline has no base time yet, with which it sends its
+            # elements to PLAYING; one that went there by itself would think that it is hours late.
+            if Gst.State.PLAYING == pipeline.get_state(0).state:
+                element.sync_state_with_parent()
+            else:
+                element.set_state(Gst.State.PAUSED)
         result = pad.link(self.elements[0].get_static_pad("sink"))
         if result != Gst.PadLinkReturn.OK:
             raise PlayError(f"the decoder's {self.kind} cannot be linked: {result.value_nick}")

@@ -39,7 +39,8 @@ SlInterposeCounts count(const std::string &subject, Flow flow)
   // The window opens with one buffer and closes with another: one more than there are gaps.
   exchange.buffers = (is_paced ? kPaced : kSaturated) + kTail + 1;
   exchange.period_ns = is_paced ? kPacedPeriodNs : 0;
-  exchange.credit = flow == Flow::kMatched ? kCredit : 0;
+  // A source that catches up after a break must not make an evicting link evict.
+  exchange.credit = flow == Flow::kSaturated ? 0 : kCredit;
   exchange.warm_up = is_paced ? 100 : 2'000;
   exchange.tail = kTail;
   // What is saturated may drop: the window goes by what was pushed.
