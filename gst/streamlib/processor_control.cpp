@@ -41,6 +41,9 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
   const DispatchQueue::WaitScope waiting(runtime ? dispatch_queue_of(runtime.get()) : nullptr,
                                          runner->thread());
   runner->quiesce();
+  // A stop does so itself.
+  if (is_awaiting_.load() && !stopping.load())
+    end_operation();
   return true;
 }
 

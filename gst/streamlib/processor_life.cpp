@@ -43,8 +43,10 @@ bool ProcessorState::setup()
   seen_cookie_ = seen_links_cookie_ = 0;
   next_tick_ = 0;
   latency_.store(GST_CLOCK_TIME_NONE);
-  for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
+  for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_, &held_})
     counter->store(0);
+  held_max_.store(0);
+  held_said_at_ = 0;
   watchdog_of(runtime()).add(this);
 
   GError *error = nullptr;
@@ -77,6 +79,8 @@ bool ProcessorState::start()
                  "start failed");
     return false;
   }
+  if (!check_awaits())
+    return false;
   if (is_inline() || start_runner())
     return true;
   report_error(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
@@ -88,14 +92,32 @@ bool ProcessorState::start()
 
 bool ProcessorState::start_runner()
 {
-  if (scheduling.load() != GST_SL_SCHEDULING_POOLED) {
-    runner_.store(&task_);
-    return task_.start();
+  switch (scheduling.load()) {
+    case GST_SL_SCHEDULING_POOLED: {
+      const std::shared_ptr<Executor> executor = executor_of(runtime());
+      return executor->join() && start_job(executor);
+    }
+    case GST_SL_SCHEDULING_ASYNC: {
+      const std::shared_ptr<IoHost> host = io_host_of(runtime());
+      if (host == nullptr)
+        return false;
+      io_context_ = host->context();
+      return start_job(host);
+    }
+    default:
+      runner_.store(&task_);
+      return task_.start();
   }
-  const std::shared_ptr<Executor> executor = executor_of(runtime());
-  if (!executor->join())
-    return false;
-  job_->set_host(executor);
+}
+
+bool ProcessorState::start_job(std::shared_ptr<JobHost> host)
+{
+  if (job_ == nullptr || job_->host() != host.get()) {
+    auto job = std::make_shared<StepJob>(*this, parker);
+    job->set_host(std::move(host));
+    runner_.store(job.get());
+    job_before_ = std::exchange(job_, std::move(job));
+  }
   runner_.store(job_.get());
   return job_->start();
 }
@@ -137,6 +159,7 @@ void ProcessorState::finish_stop()
       const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime()), runner->thread());
       runner->finish();
     }
+    end_operation();
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
       klass()->teardown(self_);
@@ -257,7 +280,8 @@ support::StructurePtr ProcessorState::stats() const
   }
   gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
                     G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
-                    late_joins_.load(), nullptr);
+                    late_joins_.load(), "io-held", G_TYPE_UINT64, held_.load(), "io-held-max",
+                    G_TYPE_UINT64, static_cast<guint64>(held_max_.load()), nullptr);
   return stats;
 }
 

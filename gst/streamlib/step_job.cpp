@@ -24,12 +24,9 @@ constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
 }  // namespace
 
-void StepJob::set_host(const std::shared_ptr<JobHost> &host)
+void StepJob::set_host(std::shared_ptr<JobHost> host)
 {
-  const MutexLock lock(control_);
-  if (std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end())
-    hosts_.push_back(host);
-  host_.store(host.get());
+  host_ = std::move(host);
 }
 
 // --- The processor ---
@@ -107,7 +104,7 @@ void StepJob::wait_until_rests()
 void StepJob::enqueue()
 {
   queued_self = shared_from_this();
-  host_.load()->submit(*this);
+  host_->submit(*this);
 }
 
 // RT
@@ -152,7 +149,7 @@ void StepJob::take_turn()
   if (wanted_at_ != 0) {
     const int64_t late = monotonic_ns() - std::exchange(wanted_at_, 0);
     if (late > 0)
-      host_.load()->note_lateness(late);
+      host_->note_lateness(late);
   }
   const int64_t end = monotonic_ns() + kTurnNs;
   for (int i = 0; i < kStepsPerTurn && may_run_.load(); i++) {
@@ -182,7 +179,7 @@ bool StepJob::rest(int64_t until)
   if (until != kNoDeadline) {
     deadline_.store(until);
     wanted_at_ = until;
-    host_.load()->arm(*this);
+    host_->arm(*this);
   }
   parker.arm(this);
   const bool has_come = until != kNoDeadline && monotonic_ns() >= until;
@@ -211,7 +208,7 @@ void StepJob::suspend_on(std::shared_ptr<Link> link)
   if (std::find(full_links_.begin(), full_links_.end(), link) != full_links_.end())
     return;
   full_links_.push_back(std::move(link));
-  host_.load()->note_suspension();
+  host_->note_suspension();
 }
 
 // The last that a turn does: another thread may run the job at once.
