@@ -16,8 +16,10 @@
  * middle, the statuses 408, 429, 500, 502, 503 and 504. Redirects are followed.
  *
  * The source is live by default: buffers are stamped with the running time of their arrival, and
- * none comes before PLAYING. With #GstSlHttpSrc:is-live at FALSE, and before a sink that waits for
- * the clock, put an #sllink behind it, because what blocks in the push blocks the I/O thread.
+ * none comes before PLAYING. What blocks in the push blocks the I/O thread, and so all the others:
+ * put an #sllink in front of a sink that waits for the clock, with #GstSlHttpSrc:is-live at FALSE,
+ * and where a pipeline has several sinks, unless these have async=false: a sink that prerolls waits
+ * for the others.
  *
  * Errors: RESOURCE/NOT_FOUND (404, 410, unknown host), NOT_AUTHORIZED (401, 403, 407), BUSY (429,
  * 503), OPEN_READ (other statuses, no connection, TLS), READ (a broken or too long answer) and
@@ -464,7 +466,7 @@ void install_properties(GObjectClass *klass)
           g_param_spec_uint64("interval", "Interval",
                               "The time from one request to the next, in nanoseconds (0 = one "
                               "answer, then EOS); those that an answer outlasts are left out",
-                              0, G_MAXINT64, 0, kInReady));
+                              0, G_MAXINT64, 0, kNextRequest));
   install(Prop::Headers,
           g_param_spec_boxed("headers", "Headers",
                              "Header fields of the requests: headers=\"h,Authorization=(string)"

@@ -24,9 +24,12 @@ GMainContext *io_context(const Rig &rig)
   return gst_sl_runtime_get_io_context(gst_sl_processor_get_runtime(rig.processor()));
 }
 
-// The operations that a processor has begun and nobody has ended.
+// The operations that a processor has begun and nobody has ended. Those that are cancelled end,
+// unless they are deaf.
 class Operations {
 public:
+  explicit Operations(bool are_deaf = false) : are_deaf_(are_deaf) {}
+
   struct Begun {
     GObjectPtr<GTask> task;
     MiniPtr<GstBuffer> input;
@@ -39,6 +42,9 @@ public:
       const std::lock_guard lock(mutex_);
       begun_.push_back({adopt_object(task), adopt_mini(input)});
       count_++;
+      if (!are_deaf_)
+        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(end_cancelled),
+                         this);
     };
     return hooks;
   }
@@ -68,6 +74,20 @@ public:
   }
 
 private:
+  static void end_cancelled(GCancellable *cancellable, gpointer data)
+  {
+    auto *self = static_cast<Operations *>(data);
+    const std::lock_guard lock(self->mutex_);
+    for (const Begun &begun : self->begun_) {
+      if (g_task_get_cancellable(begun.task.get()) == cancellable)
+        g_task_return_error_if_cancelled(begun.task.get());
+    }
+    std::erase_if(self->begun_, [=](const Begun &begun) {
+      return g_task_get_cancellable(begun.task.get()) == cancellable;
+    });
+  }
+
+  const bool are_deaf_;
   std::mutex mutex_;
   std::vector<Begun> begun_;
   std::atomic<int> count_ = 0;
@@ -458,7 +478,7 @@ GST_END_TEST;
 // An operation that does not care is named, left behind, and may come to its end whenever it likes.
 GST_START_TEST(stop_leaves_a_deaf_operation_behind)
 {
-  Operations operations;
+  Operations operations(true);
   Operations::Begun late;
   {
     Rig rig(Kind::AwaitFilter, operations.hooks(), "deaf");
@@ -523,7 +543,7 @@ GST_END_TEST;
 // The I/O thread cannot wait for what it is to do itself.
 GST_START_TEST(stop_by_the_io_thread_does_not_wait)
 {
-  Operations operations;
+  Operations operations(true);
   Rig rig(Kind::AwaitFilter, operations.hooks());
   rig.add_recorder();
   Feeder &in = rig.add_feeder();
@@ -779,6 +799,8 @@ GST_START_TEST(many_processors_share_the_thread)
     g_object_set(source.get(), "execution", GST_SL_EXECUTION_CONTINUOUS, nullptr);
     gst_sl_processor_set_live(source.get(), TRUE);
     GstElement *sink = gst_element_factory_make("fakesink", nullptr);
+    // Sinks that preroll would wait for each other, each of them on the one thread.
+    g_object_set(sink, "async", FALSE, nullptr);
     gst_bin_add_many(GST_BIN(pipeline.get()), GST_ELEMENT(source.get()), sink, nullptr);
     fail_unless(gst_element_link(GST_ELEMENT(source.get()), sink));
   }

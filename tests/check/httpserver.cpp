@@ -60,8 +60,7 @@ HttpServer::HttpServer(bool is_tls)
   thread_ = std::thread([this] {
     g_main_context_push_thread_default(context_);
     g_main_loop_run(loop_);
-    soup_server_disconnect(server_);
-    g_object_unref(server_);
+    close();
     g_main_context_pop_thread_default(context_);
   });
 }
@@ -83,6 +82,32 @@ HttpServer::~HttpServer()
 std::string HttpServer::address(const char *path) const
 {
   return (is_tls_ ? "https://localhost:" : "http://127.0.0.1:") + std::to_string(port_) + path;
+}
+
+void HttpServer::pause(SoupServerMessage *message)
+{
+  paused_.push_back(message);
+  soup_server_message_pause(message);
+}
+
+void HttpServer::go_on(SoupServerMessage *message)
+{
+  if (std::erase(paused_, message) > 0)
+    soup_server_message_unpause(message);
+}
+
+// The server frees what it has answered, and nothing else.
+void HttpServer::close()
+{
+  for (SoupServerMessage *message : std::vector<SoupServerMessage *>(paused_)) {
+    give_text(message, 500, "closed");
+    go_on(message);
+  }
+  const gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
+  while (g_get_monotonic_time() < end && g_main_context_iteration(context_, FALSE)) {
+  }
+  soup_server_disconnect(server_);
+  g_object_unref(server_);
 }
 
 void HttpServer::handle(SoupServer *, SoupServerMessage *message, const char *path, GHashTable *,
@@ -116,7 +141,7 @@ void HttpServer::answer(SoupServerMessage *message, const std::string &path)
   } else if (path == "/slow") {
     answer_slowly(message);
   } else if (path == "/never") {
-    soup_server_message_pause(message);
+    pause(message);
   } else if (path == "/drop") {
     answer_half(message);
   } else if (path == "/redirect") {
@@ -162,14 +187,14 @@ void HttpServer::answer_slowly(SoupServerMessage *message)
     SoupServerMessage *message;
   };
   waiting++;
-  soup_server_message_pause(message);
+  pause(message);
   GSource *timer = g_timeout_source_new(static_cast<guint>(delay_ms.load()));
   g_source_set_callback(
       timer,
       [](gpointer data) -> gboolean {
         auto *later = static_cast<Later *>(data);
         give_text(later->message, 200, "at last");
-        soup_server_message_unpause(later->message);
+        later->self->go_on(later->message);
         later->self->waiting--;
         return G_SOURCE_REMOVE;
       },

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <libsoup/soup.h>
 
@@ -47,12 +48,17 @@ private:
   void answer_half(SoupServerMessage *message);
   void answer_without_end(SoupServerMessage *message);
   bool fails_now();
+  void pause(SoupServerMessage *message);
+  void go_on(SoupServerMessage *message);
+  void close();
 
   GMainContext *const context_;
   GMainLoop *const loop_;
   SoupServer *server_ = nullptr;
   const bool is_tls_;
   int port_ = 0;
+  // The server's thread.
+  std::vector<SoupServerMessage *> paused_;
   std::thread thread_;
 };
 

@@ -440,6 +440,7 @@ std::multiset<std::string> thread_names()
   return names;
 }
 
+// Sinks that preroll would wait for each other, each of them on the one thread.
 struct Crowd {
   explicit Crowd(const std::string &location) : pipeline(sink_object(gst_pipeline_new(nullptr)))
   {
@@ -447,7 +448,7 @@ struct Crowd {
       GstElement *src = gst_element_factory_make("slhttpsrc", nullptr);
       GstElement *sink = gst_element_factory_make("fakesink", nullptr);
       g_object_set(src, "location", location.c_str(), nullptr);
-      g_object_set(sink, "signal-handoffs", TRUE, nullptr);
+      g_object_set(sink, "signal-handoffs", TRUE, "async", FALSE, nullptr);
       g_signal_connect(sink, "handoff",
                        G_CALLBACK(+[](GstElement *, GstBuffer *, GstPad *, gpointer data) {
                          (*static_cast<std::atomic<int> *>(data))++;
@@ -497,7 +498,7 @@ GST_START_TEST(many_wait_on_one_thread)
   fail_unless(eventually([&] { return crowd.answers == kMany; }), "%d answers",
               crowd.answers.load());
   const gint64 took = g_get_monotonic_time() - began;
-  fail_unless(took < (kDelayMs + limit_ms(2000)) * 1000, "%ld us", static_cast<long>(took));
+  fail_unless(took < (kDelayMs + limit_ms(5000)) * 1000, "%ld us", static_cast<long>(took));
 }
 GST_END_TEST;
 
