@@ -21,6 +21,8 @@ public:
     Push,
     // In a wait of ours that somebody else ends, such as for space in the next link.
     Wait,
+    // An operation was cancelled and does not end.
+    Operation,
     Stop,
     Teardown,
   };

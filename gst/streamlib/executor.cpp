@@ -130,9 +130,9 @@ void Executor::close()
     else
       g_thread_join(thread);
   }
-  // Those that were stopped while they were queued.
+  // Jobs that were stopped while they were queued hold the executor, and it holds them.
   while (StepJob *job = take())
-    job->leave_host(*this);
+    job->queued_self.reset();
 }
 
 void Executor::set_workers(unsigned workers)

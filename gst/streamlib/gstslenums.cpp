@@ -48,6 +48,7 @@ GType gst_sl_scheduling_get_type(void)
       {GST_SL_SCHEDULING_DEDICATED, "A thread of its own", "dedicated"},
       {GST_SL_SCHEDULING_INLINE, "The pushing thread", "inline"},
       {GST_SL_SCHEDULING_POOLED, "The shared threads of the executor", "pooled"},
+      {GST_SL_SCHEDULING_ASYNC, "The I/O thread, where steps may await", "async"},
       {0, nullptr, nullptr}};
   return register_enum(&id, "GstSlScheduling", values);
 }

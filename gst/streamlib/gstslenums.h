@@ -50,6 +50,9 @@ typedef enum {
  * @GST_SL_SCHEDULING_POOLED: on the threads of the runtime's #GstSlExecutor, which many processors
  *   share. For everything that need not be real-time
  * @GST_SL_SCHEDULING_INLINE: in the thread that pushes; for reactive processors with one link pad
+ * @GST_SL_SCHEDULING_ASYNC: on the thread of the runtime's I/O context, which all async processors
+ *   share; a step may await operations there (#GstSlProcessorClass.process_async()). For work that
+ *   waits much and computes little: what holds that thread holds it for all
  *
  * Which thread runs the steps of a processor.
  *
@@ -59,6 +62,7 @@ typedef enum {
   GST_SL_SCHEDULING_DEDICATED,
   GST_SL_SCHEDULING_INLINE,
   GST_SL_SCHEDULING_POOLED,
+  GST_SL_SCHEDULING_ASYNC,
 } GstSlScheduling;
 
 /**

@@ -33,7 +33,23 @@
  *
  * #GstSlProcessor:scheduling `dedicated`: in a thread of the processor's own, a #GstTask that
  * STREAM_STATUS messages announce; `pooled`: in the threads of the runtime's #GstSlExecutor, which
- * many processors share; `inline`: in the thread that pushes.
+ * many processors share; `inline`: in the thread that pushes; `async`: in the thread of the
+ * runtime's I/O context (gst_sl_runtime_get_io_context()), which all async processors share.
+ *
+ * ## Steps that await
+ *
+ * With scheduling `async` a subclass may set #GstSlProcessorClass.process_async() and
+ * #GstSlProcessorClass.process_finish() instead of process(), in the style of GIO: the first begins
+ * an operation, the second takes what it has come to. Between them no step is taken, so what stands
+ * in the links waits, and no thread does. A stop or a flush cancels the operation and waits until
+ * it has ended, for 1.75 s at most; what comes later is dropped. A #GError becomes an error message
+ * with its domain and code.
+ *
+ * A step of an async processor must not block: a sink that prerolls or waits for the clock in the
+ * push, or a long computation, holds up everything else on the I/O context. An #sllink behind the
+ * processor takes that away from it. A step that has held the thread for more than 20 ms is named
+ * by the element message `streamlib-io-held`, at most once a second, with the fields `element`,
+ * `phase` (`process` or `push`), `duration` (nanoseconds) and `count` (such steps so far).
  *
  * ## One link pad
  *
@@ -427,10 +443,11 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    * GstSlProcessor:stats:
    *
    * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
-   * execution), `late-joins` (steps at a deadline, without the data of a late pad), `priority` and
-   * `priority-granted` (#GstSlPriority), and those of
-   * the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several a
-   * structure of them for each pad, under the pad's name.
+   * execution), `late-joins` (steps at a deadline, without the data of a late pad), `io-held` and
+   * `io-held-max` (steps of an async processor that have held the I/O thread for more than 20 ms,
+   * and the longest of them in nanoseconds), `priority` and `priority-granted` (#GstSlPriority), and
+   * those of the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several
+   * a structure of them for each pad, under the pad's name.
    *
    * Since: 0.1
    */

@@ -2,6 +2,7 @@
 // The base class of elements that run as processors between lock-free links.
 #pragma once
 
+#include <gio/gio.h>
 #include <gst/streamlib/gstslenums.h>
 #include <gst/streamlib/gstsllinkpad.h>
 #include <gst/streamlib/gstslruntime.h>
@@ -10,6 +11,15 @@ G_BEGIN_DECLS
 
 #define GST_TYPE_SL_PROCESSOR (gst_sl_processor_get_type())
 GST_SL_API G_DECLARE_DERIVABLE_TYPE(GstSlProcessor, gst_sl_processor, GST, SL_PROCESSOR, GstElement)
+
+    /**
+     * GstSlAwaitFunc:
+     * @ready: %TRUE when what was awaited has come, %FALSE when the operation was cancelled
+     * @user_data: what was given to gst_sl_processor_await()
+     *
+     * Since: 0.1
+     */
+    typedef void (*GstSlAwaitFunc)(gboolean ready, gpointer user_data);
 
 /**
  * GstSlProcessorClass:
@@ -29,6 +39,9 @@ GST_SL_API G_DECLARE_DERIVABLE_TYPE(GstSlProcessor, gst_sl_processor, GST, SL_PR
  *   The default sets the same caps on the source pads
  * @sink_event: a serialized event of @pad, in the processor's thread, in order with the buffers.
  * The default forwards it as the class documentation says
+ * @process_async: begins one unit of work that waits, with %GST_SL_SCHEDULING_ASYNC, in place of
+ *   @process; on the I/O context
+ * @process_finish: takes what a @process_async has come to; on the I/O context
  *
  * Since: 0.1
  */
@@ -69,9 +82,42 @@ struct _GstSlProcessorClass {
    * Returns: %TRUE when the event was handled
    */
   gboolean (*sink_event)(GstSlProcessor *self, GstSlLinkPad *pad, GstEvent *event);
+  /**
+   * GstSlProcessorClass::process_async:
+   * @self: the processor
+   * @pad: (nullable): the link pad that @input came from
+   * @input: (nullable) (transfer full): the buffer to work on
+   * @cancellable: cancelled, in the thread of the I/O context, when the processor stops or flushes
+   * @callback: (scope async): to be called once, when the work is done
+   * @user_data: for @callback
+   *
+   * Begins one unit of work, and returns at once. @pad and @input are those of process(). No other
+   * step is taken before @callback was called.
+   *
+   * Since: 0.1
+   */
+  void (*process_async)(GstSlProcessor *self, GstSlLinkPad *pad, GstBuffer *input,
+                        GCancellable *cancellable, GAsyncReadyCallback callback,
+                        gpointer user_data);
+  /**
+   * GstSlProcessorClass::process_finish:
+   * @self: the processor
+   * @result: what was given to the callback
+   * @output: (out) (optional) (nullable) (transfer full): the buffer to push
+   * @error: return location of an error, which becomes an error message of the element
+   *
+   * Takes what the work has come to, in a step of its own. It is not called for work that was
+   * cancelled by a stop or a flush.
+   *
+   * Returns: %GST_FLOW_OK to go on, %GST_FLOW_EOS to end the stream after @output
+   *
+   * Since: 0.1
+   */
+  GstFlowReturn (*process_finish)(GstSlProcessor *self, GAsyncResult *result, GstBuffer **output,
+                                  GError **error);
 
   /*< private >*/
-  gpointer padding[16];
+  gpointer padding[14];
 };
 
 GST_SL_API GstSlStep gst_sl_processor_step(GstSlProcessor *self, GstClockTime *wait_until);
@@ -86,6 +132,9 @@ GST_SL_API void gst_sl_processor_set_live(GstSlProcessor *self, gboolean live);
 GST_SL_API void gst_sl_processor_set_latency(GstSlProcessor *self, GstClockTime latency);
 GST_SL_API GstClockTime gst_sl_processor_get_interval(GstSlProcessor *self);
 GST_SL_API GstClockTime gst_sl_processor_get_running_time(GstSlProcessor *self);
+GST_SL_API gboolean gst_sl_processor_await(GstSlProcessor *self, GCancellable *cancellable,
+                                           GstSlLinkPad *pad, GstSlAwaitFunc func,
+                                           gpointer user_data);
 GST_SL_API void gst_sl_processor_wake(GstSlProcessor *self);
 GST_SL_API gboolean gst_sl_processor_is_stopping(GstSlProcessor *self);
 GST_SL_API GstSlRuntime *gst_sl_processor_get_runtime(GstSlProcessor *self);

@@ -181,6 +181,34 @@ GstClockTime gst_sl_processor_get_running_time(GstSlProcessor *self)
 }
 
 /**
+ * gst_sl_processor_await:
+ * @self: a processor
+ * @cancellable: that of the operation under way, as process_async was given it
+ * @pad: (nullable): one of its link pads
+ * @func: (scope async): called once, in a step
+ * @user_data: data of @func
+ *
+ * For what an asynchronous operation does between its beginning and its callback. @func is called
+ * from the next step that can be taken: not while a lossless link that the processor has filled has
+ * no space yet, and with @pad not before that has a buffer, or has come to its end. Events in front
+ * of the buffer pass, but for EOS, which waits for the end of the operation. From @func, and from
+ * nowhere else in an operation, it may push, and take buffers from @pad. Where the operation
+ * is cancelled meanwhile, @func is told so, outside of a step. The thread of the I/O context; one
+ * call at a time.
+ *
+ * Returns: %FALSE when the operation was cancelled or has ended; @func is not called then
+ *
+ * Since: 0.1
+ */
+gboolean gst_sl_processor_await(GstSlProcessor *self, GCancellable *cancellable, GstSlLinkPad *pad,
+                                GstSlAwaitFunc func, gpointer user_data)
+{
+  g_return_val_if_fail(GST_IS_SL_PROCESSOR(self) && G_IS_CANCELLABLE(cancellable), FALSE);
+  g_return_val_if_fail(func != nullptr, FALSE);
+  return ProcessorState::of(self).await(cancellable, pad, func, user_data);
+}
+
+/**
  * gst_sl_processor_wake:
  * @self: a processor
  *

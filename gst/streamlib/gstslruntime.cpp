@@ -5,8 +5,8 @@
  * @short_description: what the processors of a pipeline share
  *
  * A runtime owns the I/O context, a #GMainContext with a thread of its own that starts with its
- * first use, the watchdog, which says on the bus when foreign code does not return to a processor,
- * and a #GstSlDispatcher.
+ * first use and runs the steps of async processors too, the watchdog, which says on the bus when
+ * foreign code does not return to a processor, and a #GstSlDispatcher.
  *
  * The processors of one pipeline have one runtime, shared by a #GstContext of the type
  * %GST_SL_RUNTIME_CONTEXT_TYPE. The first processor that goes to READY makes it, unless the
@@ -21,9 +21,10 @@
  * ]|
  *
  * The watchdog posts element messages. `streamlib-stall` has the fields `element`, `phase`
- * (`setup`, `start`, `process`, `push`, `stop` or `teardown`), `thread` (the system's number of the
- * thread), `duration` (nanoseconds), and for a push `pad` and `peer`, the element that does not
- * return; `streamlib-stall-over` follows when it has.
+ * (`setup`, `start`, `process`, `push`, `operation`, `stop` or `teardown`), `thread` (the system's
+ * number of the thread), `duration` (nanoseconds), and for a push `pad` and `peer`, the element
+ * that does not return; `streamlib-stall-over` follows when it has. The phase `operation` is one of
+ * #GstSlProcessorClass.process_async() that does not end though it was cancelled.
  *
  * Since: 0.1
  */
@@ -46,6 +47,7 @@
 #include "gst/support/guards.h"
 
 using streamlib::DispatchQueue;
+using streamlib::IoHost;
 using streamlib::IoThread;
 using streamlib::Watchdog;
 using streamlib::support::adopt_mini;
@@ -70,14 +72,20 @@ bool is_main_thread()
 struct RuntimeState {
   explicit RuntimeState(GObject *runtime)
       : main_thread(is_main_thread() ? g_thread_ref(g_thread_self()) : nullptr),
-        watchdog(runtime, io)
+        io(std::make_unique<IoThread>("sl-io")),
+        io_host(IoHost::create(io->unserved_context())),
+        watchdog(runtime, watch)
   {}
 
   // Where it is this one that has made the runtime. Whoever asks for the dispatcher first may be a
   // streaming thread, which will never serve the application's context.
   GThread *const main_thread;
 
-  IoThread io;
+  std::unique_ptr<IoThread> io;
+  const std::shared_ptr<IoHost> io_host;
+  // Apart from the I/O thread, which async processors may hold: who is to notice that must not
+  // stand in it.
+  IoThread watch{"sl-watch"};
   Watchdog watchdog;
   // Set once, by whoever comes first; the runtime's reference.
   std::atomic<GstSlDispatcher *> dispatcher = nullptr;
@@ -92,6 +100,9 @@ struct RuntimeState {
       gst_object_unref(known);
     if (main_thread != nullptr)
       g_thread_unref(main_thread);
+    io.reset();
+    // Nobody dispatches it any more.
+    io_host->close();
   }
   RuntimeState(const RuntimeState &) = delete;
   RuntimeState &operator=(const RuntimeState &) = delete;
@@ -185,7 +196,7 @@ GstContext *gst_sl_runtime_to_context(GstSlRuntime *self, gboolean persistent)
 GMainContext *gst_sl_runtime_get_io_context(GstSlRuntime *self)
 {
   g_return_val_if_fail(GST_IS_SL_RUNTIME(self), nullptr);
-  return gst_sl_runtime_state(self).io.context();
+  return gst_sl_runtime_state(self).io->context();
 }
 
 DispatchQueue *streamlib::dispatch_queue_of(GstSlRuntime *runtime)
@@ -289,6 +300,12 @@ void gst_sl_runtime_set_executor(GstSlRuntime *self, GstSlExecutor *executor)
       gst_sl_runtime_state(self).executor.compare_exchange_strong(expected, executor);
   g_return_if_fail(is_set);
   (void)shared.release();
+}
+
+std::shared_ptr<IoHost> streamlib::io_host_of(GstSlRuntime *runtime)
+{
+  const RuntimeState &state = gst_sl_runtime_state(runtime);
+  return state.io->start() ? state.io_host : nullptr;
 }
 
 std::shared_ptr<streamlib::Executor> streamlib::executor_of(GstSlRuntime *runtime)

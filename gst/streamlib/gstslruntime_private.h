@@ -7,6 +7,7 @@
 #include "gst/streamlib/dispatch_queue.h"
 #include "gst/streamlib/executor.h"
 #include "gst/streamlib/gstslruntime.h"
+#include "gst/streamlib/io_host.h"
 #include "gst/streamlib/watchdog.h"
 
 namespace streamlib {
@@ -16,5 +17,7 @@ Watchdog &watchdog_of(GstSlRuntime *runtime);
 // the thread that it would be bound to. Lives as long as the runtime.
 DispatchQueue *dispatch_queue_of(GstSlRuntime *runtime);
 std::shared_ptr<Executor> executor_of(GstSlRuntime *runtime);
+// Starts the I/O thread. Null when there is none to be had.
+std::shared_ptr<IoHost> io_host_of(GstSlRuntime *runtime);
 
 }  // namespace streamlib

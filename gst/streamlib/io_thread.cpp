@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gst/streamlib/io_thread.h"
 
+#include <unistd.h>
+
+#include "gst/support/guards.h"
+
 namespace streamlib {
 
 namespace {
@@ -18,14 +22,20 @@ gpointer run(gpointer data)
 
 }  // namespace
 
-IoThread::IoThread() : context_(g_main_context_new()), loop_(g_main_loop_new(context_, FALSE))
+IoThread::IoThread(const char *name)
+    : name_(name),
+      process_(getpid()),
+      context_(g_main_context_new()),
+      loop_(g_main_loop_new(context_, FALSE))
 {
   g_mutex_init(&mutex_);
 }
 
 IoThread::~IoThread()
 {
-  if (thread_ != nullptr) {
+  if (thread_ != nullptr && process_ != getpid()) {
+    g_thread_unref(thread_);
+  } else if (thread_ != nullptr) {
     // As a source, so that it also ends a loop that has not begun to run yet.
     GSource *quit = g_idle_source_new();
     g_source_set_callback(
@@ -50,11 +60,22 @@ IoThread::~IoThread()
 
 GMainContext *IoThread::context()
 {
-  g_mutex_lock(&mutex_);
-  if (thread_ == nullptr)
-    thread_ = g_thread_new("sl-io", run, g_main_loop_ref(loop_));
-  g_mutex_unlock(&mutex_);
+  if (!start())
+    g_warning("no thread could be started for the context %s", name_);
   return context_;
+}
+
+bool IoThread::start()
+{
+  if (process_ != getpid())
+    return false;
+  const support::MutexLock lock(mutex_);
+  if (thread_ != nullptr)
+    return true;
+  thread_ = g_thread_try_new(name_, run, g_main_loop_ref(loop_), nullptr);
+  if (thread_ == nullptr)
+    g_main_loop_unref(loop_);
+  return thread_ != nullptr;
 }
 
 }  // namespace streamlib

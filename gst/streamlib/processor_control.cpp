@@ -37,10 +37,13 @@ bool ProcessorState::flush_start(LinkPadState &pad, GstEvent *event)
     gst_pad_push_event(src.get(), gst_event_ref(owned.get()));
   Activity::UrgentScope urgent(activity);
   const auto runtime = shared_runtime();
-  StepRunner *runner = runner_.load();
+  const auto runner = shared_runner();
   const DispatchQueue::WaitScope waiting(runtime ? dispatch_queue_of(runtime.get()) : nullptr,
                                          runner->thread());
   runner->quiesce();
+  // A stop does so itself.
+  if (is_awaiting_.load() && !stopping.load())
+    end_operation();
   return true;
 }
 
@@ -70,7 +73,7 @@ void ProcessorState::flush_stop_downstream(GstEvent *event)
     gst_pad_push_event(src.get(), gst_event_ref(event));
   own_stream_flushed_.store(true);
   news_cookie_++;
-  runner_.load()->resume();
+  shared_runner()->resume();
 }
 
 // --- Upstream events ---

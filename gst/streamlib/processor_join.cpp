@@ -30,6 +30,14 @@ MiniPtr<GstBuffer> gap_buffer(GstEvent *event)
 
 }  // namespace
 
+bool ProcessorState::is_eos_next(LinkPadState &pad)
+{
+  return pad.look_at_next(false, [](const LinkItem &item) {
+    return item.kind == LinkItem::Kind::Event &&
+           GST_EVENT_TYPE(GST_EVENT_CAST(item.object)) == GST_EVENT_EOS;
+  });
+}
+
 bool ProcessorState::serve_head(LinkPadState &pad)
 {
   bool served = false;
@@ -37,6 +45,9 @@ bool ProcessorState::serve_head(LinkPadState &pad)
     const LinkItem::Kind kind =
         pad.look_at_next(LinkItem::Kind::None, [](const LinkItem &item) { return item.kind; });
     if (kind != LinkItem::Kind::Event && kind != LinkItem::Kind::Query)
+      return served;
+    // What an operation still gives goes out before the end.
+    if (operation_ != nullptr && is_eos_next(pad))
       return served;
     // A second gap waits until the first was used up.
     if (pad.gap)

@@ -43,8 +43,10 @@ bool ProcessorState::setup()
   seen_cookie_ = seen_links_cookie_ = 0;
   next_tick_ = 0;
   latency_.store(GST_CLOCK_TIME_NONE);
-  for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_})
+  for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_, &held_})
     counter->store(0);
+  held_max_.store(0);
+  held_said_at_ = 0;
   watchdog_of(runtime()).add(this);
 
   GError *error = nullptr;
@@ -85,6 +87,8 @@ bool ProcessorState::start()
                    "start failed");
     return false;
   }
+  if (!check_awaits())
+    return false;
   if (is_inline() || start_runner())
     return true;
   report_error(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
@@ -96,17 +100,46 @@ bool ProcessorState::start()
 
 bool ProcessorState::start_runner()
 {
-  if (scheduling.load() != GST_SL_SCHEDULING_POOLED) {
-    runner_.store(&task_);
-    task_.set_priority(priority.load());
-    return task_.start();
+  switch (scheduling.load()) {
+    case GST_SL_SCHEDULING_POOLED: {
+      std::shared_ptr<JobHost> executor = executor_of(runtime())->join();
+      return executor != nullptr && start_job(std::move(executor));
+    }
+    case GST_SL_SCHEDULING_ASYNC: {
+      const std::shared_ptr<IoHost> host = io_host_of(runtime());
+      if (host == nullptr)
+        return false;
+      io_context_ = host->context();
+      return start_job(host);
+    }
+    default:
+      runner_.store(&task_);
+      task_.set_priority(priority.load());
+      return task_.start();
   }
-  std::shared_ptr<JobHost> executor = executor_of(runtime())->join();
-  if (!executor)
-    return false;
-  job_->set_host(std::move(executor));
+}
+
+bool ProcessorState::start_job(std::shared_ptr<JobHost> host)
+{
+  if (job_ == nullptr || job_->host() != host.get()) {
+    auto job = std::make_shared<StepJob>(*this, parker);
+    job->set_host(std::move(host));
+    runner_.store(job.get());
+    ObjectLock lock(self_);
+    // A flush may still be at work with the one before, which it holds.
+    std::swap(job_, job);
+  }
   runner_.store(job_.get());
   return job_->start();
+}
+
+std::shared_ptr<StepRunner> ProcessorState::shared_runner()
+{
+  ObjectLock lock(self_);
+  // The task lives as long as the element.
+  if (runner_.load() == &task_)
+    return {std::shared_ptr<void>(), &task_};
+  return job_;
 }
 
 GObjectPtr<GstSlRuntime> ProcessorState::shared_runtime() const
@@ -146,6 +179,7 @@ void ProcessorState::finish_stop()
       const DispatchQueue::WaitScope waiting(dispatch_queue_of(runtime()), runner->thread());
       runner->finish();
     }
+    end_operation();
     if (is_set_up_ && klass()->teardown != nullptr) {
       Activity::Scope scope(activity, Activity::Phase::Teardown);
       klass()->teardown(self_);
@@ -266,8 +300,10 @@ support::StructurePtr ProcessorState::stats() const
   }
   gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
                     G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
-                    late_joins_.load(), "priority", GST_TYPE_SL_PRIORITY, priority.load(),
-                    "priority-granted", GST_TYPE_SL_PRIORITY, task_.granted_priority(), nullptr);
+                    late_joins_.load(), "io-held", G_TYPE_UINT64, held_.load(), "io-held-max",
+                    G_TYPE_UINT64, static_cast<guint64>(held_max_.load()), "priority",
+                    GST_TYPE_SL_PRIORITY, priority.load(), "priority-granted", GST_TYPE_SL_PRIORITY,
+                    task_.granted_priority(), nullptr);
   return stats;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a processor sends downstream.
 #include "gst/streamlib/processor_state.h"
+#include "gst/support/futex.h"
 #include "gst/support/guards.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
@@ -118,6 +119,7 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
   if (!out->is_open && has_own_stream())
     place_own_stream(*out);
   pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  const int64_t began = is_async() ? support::monotonic_ns() : 0;
   {
     Activity::Scope scope(activity, Activity::Phase::Push, out->pad.get());
     push_flow_ = GST_IS_BUFFER(data)
@@ -126,6 +128,8 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
   }
   if (G_UNLIKELY(push_flow_ == GST_FLOW_ERROR) && peer_is_flushing(out->pad.get()))
     push_flow_ = GST_FLOW_FLUSHING;
+  if (G_UNLIKELY(began != 0))
+    pushing_ns_ += support::monotonic_ns() - began;
   if (G_UNLIKELY(push_flow_ != GST_FLOW_OK) && is_manual)
     after_manual_flow(push_flow_);
   return push_flow_;

@@ -13,6 +13,7 @@
 #include <gst/gst.h>
 
 #include "gst/streamlib/activity.h"
+#include "gst/streamlib/async_operation.h"
 #include "gst/streamlib/gstslprocessor.h"
 #include "gst/streamlib/link_pad_state.h"
 #include "gst/streamlib/processor_clock.h"
@@ -54,6 +55,7 @@ public:
   std::atomic<bool> live = false;
   std::atomic<GstClockTime> own_latency = 0;
   bool is_inline() const { return scheduling.load() == GST_SL_SCHEDULING_INLINE; }
+  bool is_async() const { return scheduling.load() == GST_SL_SCHEDULING_ASYNC; }
   bool is_paused() const { return paused_.load(); }
   void set_paused(bool paused);
 
@@ -79,7 +81,7 @@ public:
   void set_joins() { joins_ = true; }
   bool takes_lists() const
   {
-    return !has_own_stream() && execution.load() == GST_SL_EXECUTION_REACTIVE;
+    return !has_own_stream() && execution.load() == GST_SL_EXECUTION_REACTIVE && !awaits();
   }
   std::vector<support::GObjectPtr<GstSlLinkPad>> link_pads() const;
   std::vector<support::GObjectPtr<GstPad>> src_pads() const;
@@ -87,17 +89,30 @@ public:
   // --- Steps. Worker (processor_step.cpp, processor_join.cpp).
   GstSlStep step(int64_t *wait_until);
   GstSlStep take_step(int64_t *wait_until) override;
-  bool has_work() override { return kicked_.load() || has_news(); }
+  bool has_work() override
+  {
+    // What comes into the links has to wait for an operation that is under way.
+    return kicked_.load() ||
+           ((!is_awaiting_.load(std::memory_order_relaxed) || awaits_pad()) && has_news());
+  }
   // Handles the events and queries at the head; false when there were none.
   bool serve_head(LinkPadState &pad);
   // The process method for one buffer, and the push of what it gives back.
   GstFlowReturn call_process(GstSlLinkPad *pad, GstBuffer *input);
+  // Pushes what process gave back, and says how the step went.
+  GstFlowReturn give_output(GstFlowReturn flow, GstBuffer *output);
   GstFlowReturn chain_inline(LinkPadState &pad, GstMiniObject *data);
   bool handle_event(LinkPadState &pad, GstEvent *event);
   bool handle_query(LinkPadState &pad, GstQuery *query);
   bool default_sink_event(LinkPadState &pad, GstEvent *event);
   bool default_set_caps(GstCaps *caps);
   void note_pop() { pops_++; }
+
+  // --- Steps that await (processor_async.cpp).
+  // Whether process_async takes the place of process; from setup() on.
+  bool awaits() const { return awaits_.load(std::memory_order_relaxed); }
+  // The thread of the I/O context.
+  bool await(GCancellable *cancellable, GstSlLinkPad *pad, GstSlAwaitFunc function, gpointer data);
 
   // --- Output. Worker, or whoever drives a manual processor (processor_output.cpp).
   GstFlowReturn push(GstPad *pad, GstMiniObject *data);
@@ -136,12 +151,15 @@ public:
   void set_runtime(support::GObjectPtr<GstSlRuntime> runtime);
 
 private:
-  // Without a thread of the processor's own.
-  const std::shared_ptr<StepJob> job_ = std::make_shared<StepJob>(*this);
+  // Without a thread of the processor's own. A new host gets a new job, because the one before may
+  // still have the old one in its queue. Changed under the object lock.
+  std::shared_ptr<StepJob> job_;
+  // For threads that know nothing of the element's state.
+  std::shared_ptr<StepRunner> shared_runner();
 
 public:
   // Where the processor waits, whoever runs it. Its links keep it as long as they may wake it.
-  const std::shared_ptr<support::Parker> parker{job_, &job_->parker};
+  const std::shared_ptr<support::Parker> parker = std::make_shared<support::Parker>();
 
 private:
   // What the worker writes for each buffer stands apart from what the pushing thread reads.
@@ -180,6 +198,16 @@ private:
   GstSlStep step_single(LinkPadState &pad);
   GstSlStep step_joined(int64_t *wait_until);
   GstSlStep step_continuous(int64_t *wait_until);
+  bool check_awaits();
+  GstFlowReturn begin_operation(GstSlLinkPad *pad, GstBuffer *input);
+  GstSlStep step_operation();
+  GstSlStep finish_operation();
+  bool awaits_pad() const;
+  static bool is_eos_next(LinkPadState &pad);
+  // Who has made sure that no step is taken.
+  void end_operation();
+  GstSlStep take_measured_step(int64_t *wait_until);
+  void note_held(int64_t took);
   GstSlStep rest(LinkPadState &pad);
   GstClockTime head_time(LinkPadState &pad);
   GstFlowReturn process_data(LinkPadState &pad, LinkItem item);
@@ -205,6 +233,7 @@ private:
   StepTask task_;
   std::atomic<StepRunner *> runner_ = &task_;
   bool start_runner();
+  bool start_job(std::shared_ptr<JobHost> host);
   std::atomic<bool> paused_ = false;
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> error_reported_ = false;
@@ -231,6 +260,15 @@ private:
   uint64_t pops_ = 0;
   int64_t next_tick_ = 0;
   int64_t tick_period_ = 0;
+  std::shared_ptr<AsyncOperation> operation_;
+  GMainContext *io_context_ = nullptr;
+  // Of the step under way.
+  int64_t pushing_ns_ = 0;
+  int64_t held_said_at_ = 0;
+  std::atomic<bool> is_awaiting_ = false;
+  std::atomic<bool> awaits_ = false;
+  std::atomic<uint64_t> held_ = 0;
+  std::atomic<int64_t> held_max_ = 0;
   std::atomic<uint64_t> steps_ = 0;
   std::atomic<uint64_t> pushes_ = 0;
   std::atomic<uint64_t> missed_ticks_ = 0;

@@ -55,7 +55,7 @@ GstSlStep ProcessorState::take_step(int64_t *wait_until)
   activity.note_thread();
   if (kicked_.load(std::memory_order_relaxed))
     kicked_.exchange(false);
-  const GstSlStep result = step(wait_until);
+  const GstSlStep result = is_async() ? take_measured_step(wait_until) : step(wait_until);
   if (result == GST_SL_STEP_ERROR) {
     for (const auto &link : links_)
       LinkPadState::of(link.get()).note_seen();
@@ -70,6 +70,8 @@ GstSlStep ProcessorState::step(int64_t *wait_until)
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (stopping.load(std::memory_order_relaxed))
     return GST_SL_STEP_ERROR;
+  if (G_UNLIKELY(operation_ != nullptr))
+    return step_operation();
   if (end_asked_.load(std::memory_order_relaxed) && links_.empty()) {
     end_own_stream();
     return GST_SL_STEP_EOS;
@@ -227,7 +229,7 @@ GstFlowReturn ProcessorState::process_data(LinkPadState &pad, LinkItem item)
   gap_forwarded_ = true;
   note_due(pad, item.object);
   GstSlProcessorClass *klass = this->klass();
-  if (klass->process == nullptr)
+  if (klass->process == nullptr && !awaits())
     return push(nullptr, item.object);
   if (item.kind == LinkItem::Kind::Buffer)
     return call_process(pad.pad(), GST_BUFFER_CAST(item.object));
@@ -241,12 +243,20 @@ GstFlowReturn ProcessorState::call_process(GstSlLinkPad *pad, GstBuffer *input)
   GstBuffer *output = nullptr;
   GstFlowReturn flow;
   push_flow_ = GST_FLOW_OK;
+  if (awaits())
+    return begin_operation(pad, input);
   if (klass()->process == nullptr)
     return GST_FLOW_OK;
   {
     Activity::Scope scope(activity, Activity::Phase::Process);
     flow = klass()->process(self_, pad, input, &output);
   }
+  return give_output(flow, output);
+}
+
+// RT
+GstFlowReturn ProcessorState::give_output(GstFlowReturn flow, GstBuffer *output)
+{
   const bool failed_silently =
       flow == GST_FLOW_ERROR && push_flow_ != GST_FLOW_ERROR && !error_reported_.load();
   if (output != nullptr) {

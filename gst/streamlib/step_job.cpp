@@ -30,13 +30,7 @@ constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
 void StepJob::set_host(std::shared_ptr<JobHost> host)
 {
-  const MutexLock lock(control_);
-  host_.store(host.get());
-  const bool is_known = std::any_of(hosts_.begin(), hosts_.end(), [&host](const auto &known) {
-    return known.get() == host.get();
-  });
-  if (!is_known)
-    hosts_.push_back(std::move(host));
+  host_ = std::move(host);
 }
 
 // --- The processor ---
@@ -111,7 +105,7 @@ void StepJob::wait_until_rests()
 
 int64_t StepJob::first_tick(int64_t now_ns, int64_t period_ns) const
 {
-  const int64_t tick = host_.load()->tick_ns();
+  const int64_t tick = host_->tick_ns();
   const int64_t ticks = period_ns / kGroupsPerPeriod / tick;
   if (ticks < 1)
     return now_ns;
@@ -124,7 +118,7 @@ int64_t StepJob::first_tick(int64_t now_ns, int64_t period_ns) const
 void StepJob::enqueue()
 {
   queued_self = shared_from_this();
-  host_.load()->submit(*this);
+  host_->submit(*this);
 }
 
 // RT
@@ -164,20 +158,12 @@ void StepJob::run()
   current_ = outer;
 }
 
-void StepJob::leave_host(const JobHost &host)
-{
-  const std::shared_ptr<StepJob> self = std::move(queued_self);
-  state_.store(kResting);
-  if (may_run_.load() && host_.load() != &host)
-    schedule();
-}
-
 void StepJob::take_turn()
 {
   if (wanted_at_ != 0) {
     const int64_t late = monotonic_ns() - std::exchange(wanted_at_, 0);
     if (late > 0)
-      host_.load()->note_lateness(late);
+      host_->note_lateness(late);
   }
   const int64_t end = monotonic_ns() + kTurnNs;
   for (int i = 0; i < kStepsPerTurn && may_run_.load(); i++) {
@@ -207,7 +193,7 @@ bool StepJob::rest(int64_t until)
   if (until != kNoDeadline) {
     deadline_.store(until);
     wanted_at_ = until;
-    host_.load()->arm(*this);
+    host_->arm(*this);
   }
   parker.arm(this);
   const bool has_come = until != kNoDeadline && monotonic_ns() >= until;
@@ -236,7 +222,7 @@ void StepJob::suspend_on(std::shared_ptr<Link> link)
   if (std::find(full_links_.begin(), full_links_.end(), link) != full_links_.end())
     return;
   full_links_.push_back(std::move(link));
-  host_.load()->note_suspension();
+  host_->note_suspension();
 }
 
 // The last that a turn does: another thread may run the job at once.

@@ -42,13 +42,20 @@ class StepJob final : public StepRunner,
                       public support::Wakeable,
                       public std::enable_shared_from_this<StepJob> {
 public:
-  explicit StepJob(Steps &steps) : steps_(steps) { g_mutex_init(&control_); }
+  // `wait_point` is that of the processor, whoever takes its steps.
+  StepJob(Steps &steps, std::shared_ptr<support::Parker> wait_point)
+      : parker(*wait_point), steps_(steps), wait_point_(std::move(wait_point))
+  {
+    g_mutex_init(&control_);
+  }
   StepJob(const StepJob &) = delete;
   StepJob &operator=(const StepJob &) = delete;
   ~StepJob() { g_mutex_clear(&control_); }
 
-  // Before start(). A host is kept as long as the job.
+  // Before the first start(). A job stays with its host, in whose queue and timer it may still lie
+  // when it has been stopped.
   void set_host(std::shared_ptr<JobHost> host);
+  const JobHost *host() const { return host_.get(); }
 
   // --- StepRunner
   bool start() override;
@@ -63,9 +70,6 @@ public:
   // --- The host.
   // One turn. The host has taken the job out of its queue.
   void run();
-  // Instead of run(): the host ends. A job that has been started with another one meanwhile goes on
-  // there.
-  void leave_host(const JobHost &host);
   // What was asked for by arm() has come. Any thread.
   void wake_at_deadline() { parker.unpark(); }
   int64_t deadline() const { return deadline_.load(); }
@@ -83,22 +87,21 @@ public:
     WaitScope() : job_(current())
     {
       if (job_ != nullptr)
-        job_->host_.load()->begin_wait();
+        job_->host_->begin_wait();
     }
     WaitScope(const WaitScope &) = delete;
     WaitScope &operator=(const WaitScope &) = delete;
     ~WaitScope()
     {
       if (job_ != nullptr)
-        job_->host_.load()->end_wait();
+        job_->host_->end_wait();
     }
 
   private:
     StepJob *const job_;
   };
 
-  // The wait point of the processor, whoever takes its steps.
-  support::Parker parker;
+  support::Parker &parker;
 
   // --- The host's own, for its queue and its timer.
   std::shared_ptr<StepJob> queued_self;
@@ -126,9 +129,8 @@ private:
   void wait_until_rests();
 
   Steps &steps_;
-  std::atomic<JobHost *> host_ = nullptr;
-  // All that there were: a flush that ends late may still use the one before. Guarded by control_.
-  std::vector<std::shared_ptr<JobHost>> hosts_;
+  const std::shared_ptr<support::Parker> wait_point_;
+  std::shared_ptr<JobHost> host_;
   std::atomic<uint32_t> state_ = kResting;
   std::atomic<unsigned> waiters_ = 0;
   std::atomic<bool> may_run_ = false;

@@ -39,6 +39,8 @@ const char *name_of(Activity::Phase phase)
     case Activity::Phase::Push:
     case Activity::Phase::Wait:
       return "push";
+    case Activity::Phase::Operation:
+      return "operation";
     case Activity::Phase::Stop:
       return "stop";
     case Activity::Phase::Teardown:
@@ -64,6 +66,9 @@ bool may_take_time(ProcessorState &processor)
   const Activity &activity = processor.activity;
   if (activity.is_urgent() || processor.stopping.load() ||
       activity.phase() != Activity::Phase::Push)
+    return false;
+  // Others need the I/O thread.
+  if (processor.is_async())
     return false;
   // Preroll, and a pause.
   if (!processor.clock.is_playing())
@@ -127,7 +132,7 @@ void Watchdog::Report::post() const
                            gst_message_new_element(GST_OBJECT(element.get()), details));
 }
 
-Watchdog::Watchdog(GObject *runtime, IoThread &io) : runtime_(runtime), io_(io)
+Watchdog::Watchdog(GObject *runtime, IoThread &thread) : runtime_(runtime), thread_(thread)
 {
   static gsize once = 0;
   if (g_once_init_enter(&once)) {
@@ -145,7 +150,7 @@ Watchdog::~Watchdog()
 
 void Watchdog::add(ProcessorState *processor)
 {
-  GMainContext *context = io_.context();
+  GMainContext *context = thread_.context();
   g_mutex_lock(&mutex_);
   watched_.push_back({processor});
   if (!timer_) {

@@ -16,16 +16,17 @@ namespace streamlib {
 
 class ProcessorState;
 
-// Looks at every processor of a runtime four times a second, on the I/O thread. A processor whose
-// work has not moved for a second is reported once, by a warning and an element message
-// `streamlib-stall`, and again by `streamlib-stall-over` when it moves.
+// Looks at every processor of a runtime four times a second, on a thread of its own, which nothing
+// else uses: it must not stand where what it watches stands. A processor whose work has not moved
+// for a second is reported once, by a warning and an element message `streamlib-stall`, and again
+// by `streamlib-stall-over` when it moves.
 //
 // A push may rightly take long: while the pipeline is not PLAYING, and until the buffer is due. It
 // may not while the processor stops or flushes.
 class Watchdog {
 public:
   // `runtime` owns the watchdog, and is kept while there is something to watch.
-  Watchdog(GObject *runtime, IoThread &io);
+  Watchdog(GObject *runtime, IoThread &thread);
   Watchdog(const Watchdog &) = delete;
   Watchdog &operator=(const Watchdog &) = delete;
   ~Watchdog();
@@ -48,7 +49,7 @@ private:
   void look_at(Watched &watched, int64_t now, std::vector<Report> *reports);
 
   GObject *const runtime_;
-  IoThread &io_;
+  IoThread &thread_;
   // Guards watched_ and timer_. Nothing is called under it but readings of atomics and references
   // of pads, which take the object lock of one element.
   GMutex mutex_;

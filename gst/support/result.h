@@ -45,6 +45,12 @@ public:
     assert(!ok());
     return *std::get_if<1>(&state_);
   }
+  // To hand it on.
+  E take_error()
+  {
+    assert(!ok());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
 private:
   std::variant<T, E> state_;

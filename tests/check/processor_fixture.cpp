@@ -53,6 +53,24 @@ gboolean call_set_caps(GstSlProcessor *self, GstSlLinkPad *pad, GstCaps *caps)
   return !hook || hook(pad, caps);
 }
 
+// The operation of the test is a task; its callback is the one that the processor wants called.
+void call_process_async(GstSlProcessor *self, GstSlLinkPad *pad, GstBuffer *input,
+                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+  GTask *task = g_task_new(self, cancellable, callback, data);
+  test_processor(self)->hooks->process_async(pad, input, task);
+}
+
+GstFlowReturn call_process_finish(GstSlProcessor *self, GAsyncResult *result, GstBuffer **output,
+                                  GError **error)
+{
+  GTask *task = G_TASK(result);
+  if (const auto &hook = test_processor(self)->hooks->process_finish)
+    return hook(task, output, error);
+  *output = static_cast<GstBuffer *>(g_task_propagate_pointer(task, error));
+  return GST_FLOW_OK;
+}
+
 gboolean call_start(GstSlProcessor *self, GError **error)
 {
   const auto &hook = test_processor(self)->hooks->start;
@@ -106,9 +124,18 @@ void class_init(gpointer klass, gpointer data)
   const auto kind = static_cast<Kind>(GPOINTER_TO_INT(data));
   if (kind == Kind::Caps)
     processor_class->set_caps = call_set_caps;
-  if (kind == Kind::Filter || kind == Kind::Sink || kind == Kind::Caps)
+  const bool awaits =
+      kind == Kind::AwaitFilter || kind == Kind::AwaitSource || kind == Kind::AwaitJoin;
+  if (awaits) {
+    processor_class->process = nullptr;
+    processor_class->process_list =
+        GST_SL_PROCESSOR_CLASS(g_type_class_peek(GST_TYPE_SL_PROCESSOR))->process_list;
+    processor_class->process_async = call_process_async;
+    processor_class->process_finish = call_process_finish;
+  }
+  if (kind == Kind::Filter || kind == Kind::Sink || kind == Kind::Caps || kind == Kind::AwaitFilter)
     add_template(element_class, "sink", GST_PAD_SINK, GST_PAD_ALWAYS);
-  if (kind == Kind::Join || kind == Kind::JoinSink)
+  if (kind == Kind::Join || kind == Kind::JoinSink || kind == Kind::AwaitJoin)
     add_template(element_class, "sink_%u", GST_PAD_SINK, GST_PAD_REQUEST);
   if (kind != Kind::Sink && kind != Kind::JoinSink)
     add_template(element_class, "src", GST_PAD_SRC, GST_PAD_ALWAYS);
@@ -135,15 +162,17 @@ bool has_thread_named(const char *name)
 // Registered after what GStreamer's checks do at the end, this runs before it.
 void wait_for_runtimes_at_exit()
 {
-  static const int registered =
-      std::atexit([] { eventually([] { return !has_thread_named("sl-io"); }); });
+  static const int registered = std::atexit([] {
+    eventually([] { return !has_thread_named("sl-io") && !has_thread_named("sl-watch"); });
+  });
   fail_unless_equals_int(registered, 0);
 }
 
 GType type_of(Kind kind)
 {
-  static const char *const names[] = {"TestFilter", "TestSource",   "TestSink",
-                                      "TestJoin",   "TestJoinSink", "TestCaps"};
+  static const char *const names[] = {"TestFilter",      "TestSource",      "TestSink",
+                                      "TestJoin",        "TestJoinSink",    "TestCaps",
+                                      "TestAwaitFilter", "TestAwaitSource", "TestAwaitJoin"};
   const auto index = static_cast<int>(kind);
   if (const GType known = g_type_from_name(names[index]))
     return known;
@@ -186,6 +215,8 @@ GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *na
 {
   wait_for_runtimes_at_exit();
   auto *object = g_object_new(type_of(kind), "name", name, nullptr);
+  if (kind == Kind::AwaitFilter || kind == Kind::AwaitSource || kind == Kind::AwaitJoin)
+    g_object_set(object, "scheduling", GST_SL_SCHEDULING_ASYNC, nullptr);
   test_processor(object)->hooks = new Hooks(std::move(hooks));
   return streamlib::support::sink_object(GST_SL_PROCESSOR(object));
 }

@@ -37,6 +37,9 @@ struct Hooks {
   std::function<void()> teardown;
   // Without it a buffer is passed on as it is.
   std::function<GstFlowReturn(GstSlLinkPad *, GstBuffer *, GstBuffer **)> process;
+  // Of the kinds that await only.
+  std::function<void(GstSlLinkPad *, GstBuffer *, GTask *)> process_async;
+  std::function<GstFlowReturn(GTask *, GstBuffer **, GError **)> process_finish;
   std::function<bool(GError **)> start;
   std::function<void()> stop;
   std::function<GstFlowReturn(GstSlLinkPad *, GstBufferList *)> process_list;
@@ -47,8 +50,19 @@ struct Hooks {
 };
 
 // Pads: Filter and Caps one of each, Source and Sink the one that they need, Join and JoinSink link
-// pads on request, and Join a source pad. Caps is told of caps.
-enum class Kind { Filter, Source, Sink, Join, JoinSink, Caps };
+// pads on request, and Join a source pad. Caps is told of caps. Those with Await in their name have
+// process_async in place of process, and scheduling=async.
+enum class Kind {
+  Filter,
+  Source,
+  Sink,
+  Join,
+  JoinSink,
+  Caps,
+  AwaitFilter,
+  AwaitSource,
+  AwaitJoin,
+};
 
 GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *name = "processor");
 

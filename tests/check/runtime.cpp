@@ -255,7 +255,7 @@ GST_START_TEST(runtimes_come_and_go)
     gst_element_set_state(pipeline.get(), GST_STATE_NULL);
     fail_unless(runtime.is_gone());
   }
-  fail_unless(eventually([] { return threads_named("sl-io") == 0; }));
+  fail_unless(eventually([] { return threads_named("sl-watch") == 0; }));
 }
 GST_END_TEST;
 

@@ -36,7 +36,8 @@ class Enumerations(unittest.TestCase):
     def test_nicks(self):
         self.assertEqual(nicks(GstStreamlib.LinkPolicy), ["auto", "latest", "in-order", "lossless"])
         self.assertEqual(nicks(GstStreamlib.Execution), ["reactive", "continuous", "manual"])
-        self.assertEqual(nicks(GstStreamlib.Scheduling), ["dedicated", "inline", "pooled"])
+        self.assertEqual(nicks(GstStreamlib.Scheduling),
+                         ["dedicated", "inline", "pooled", "async"])
         self.assertEqual(nicks(GstStreamlib.Priority), ["normal", "high", "realtime"])
         self.assertEqual(nicks(GstStreamlib.Step),
                          ["again", "idle", "wait-until", "suspended", "eos", "error"])
