@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a processor sends downstream.
+#include <algorithm>
+
 #include "gst/streamlib/processor_state.h"
 #include "gst/support/futex.h"
 #include "gst/support/guards.h"
@@ -195,6 +197,13 @@ GstSlStep ProcessorState::after_own_flow(GstFlowReturn flow)
 {
   if (flow == GST_FLOW_OK)
     return GST_SL_STEP_AGAIN;
+  // Who cannot negotiate with a sink that is being stopped has not failed.
+  const bool is_flushed = flow == GST_FLOW_NOT_NEGOTIATED &&
+                          std::any_of(outs_.begin(), outs_.end(), [](const auto &out) {
+                            return peer_is_flushing(out.pad.get());
+                          });
+  if (is_flushed)
+    flow = GST_FLOW_FLUSHING;
   own_flow_ = flow;
   for (const auto &link : links_)
     LinkPadState::of(link.get()).link().fail(flow);

@@ -493,6 +493,34 @@ GST_START_TEST(event_refused_while_stopping_is_no_error)
 }
 GST_END_TEST;
 
+// A source that negotiates while its sink is being stopped has not failed.
+GST_START_TEST(negotiation_with_a_stopping_sink_is_no_error)
+{
+  Hooks hooks;
+  GstPad *peer = nullptr;
+  GstSlProcessor *self = nullptr;
+  std::atomic<bool> tried = false;
+  hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
+    {
+      const streamlib::support::ObjectLock lock(peer);
+      GST_PAD_SET_FLUSHING(peer);
+    }
+    const auto caps = adopt_mini(gst_caps_new_empty_simple("application/x-test"));
+    const bool taken = gst_sl_processor_set_src_caps(self, nullptr, caps.get()) != FALSE;
+    tried = true;
+    return taken ? GST_FLOW_OK : GST_FLOW_NOT_NEGOTIATED;
+  };
+  Rig rig(Kind::Source, hooks);
+  gst_sl_processor_set_execution(rig.processor(), GST_SL_EXECUTION_CONTINUOUS);
+  self = rig.processor();
+  peer = rig.add_recorder().pad();
+  rig.play();
+  fail_unless(eventually([&] { return tried.load(); }));
+  sleep_ms(20);
+  fail_unless(!rig.message(GST_MESSAGE_ERROR, 0));
+}
+GST_END_TEST;
+
 static Suite *processor_errors_suite()
 {
   Suite *suite = suite_create("processor errors and ends");
@@ -501,6 +529,7 @@ static Suite *processor_errors_suite()
   tcase_add_test(errors, setup_failure_fails_the_state_change_and_says_why);
   tcase_add_test(errors, setup_failure_without_a_reason_is_an_error_too);
   tcase_add_test(errors, event_refused_while_stopping_is_no_error);
+  tcase_add_test(errors, negotiation_with_a_stopping_sink_is_no_error);
   tcase_add_test(errors, setup_and_teardown_enclose_the_steps);
   tcase_add_test(errors, silent_failure_is_reported_once);
   tcase_add_test(errors, reported_error_is_the_only_one);

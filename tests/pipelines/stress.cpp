@@ -325,6 +325,9 @@ void settle(Subject &subject)
                    guint64(0), "paused", FALSE, nullptr);
   }
   const char *name = GST_OBJECT_NAME(subject.pipeline());
+  // A mixer that a state change has caught between the two ends of a flush flushes for ever.
+  if (subject.has_mixer())
+    gst_element_set_state(subject.pipeline(), GST_STATE_READY);
   gst_element_set_state(subject.pipeline(), GST_STATE_PLAYING);
   // A stream that ended in PAUSED prerolls again by the seek, so this comes before the wait.
   rewind(subject);
