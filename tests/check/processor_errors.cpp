@@ -501,10 +501,6 @@ GST_START_TEST(negotiation_with_a_stopping_sink_is_no_error)
   GstSlProcessor *self = nullptr;
   std::atomic<bool> tried = false;
   hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
-    {
-      const streamlib::support::ObjectLock lock(peer);
-      GST_PAD_SET_FLUSHING(peer);
-    }
     const auto caps = adopt_mini(gst_caps_new_empty_simple("application/x-test"));
     const bool taken = gst_sl_processor_set_src_caps(self, nullptr, caps.get()) != FALSE;
     tried = true;
@@ -513,7 +509,17 @@ GST_START_TEST(negotiation_with_a_stopping_sink_is_no_error)
   Rig rig(Kind::Source, hooks);
   gst_sl_processor_set_execution(rig.processor(), GST_SL_EXECUTION_CONTINUOUS);
   self = rig.processor();
+  // A sink that is stopped refuses the caps that are on their way.
   peer = rig.add_recorder().pad();
+  gst_pad_set_event_function(peer, [](GstPad *pad, GstObject *, GstEvent *event) -> gboolean {
+    const bool refuses = GST_EVENT_TYPE(event) == GST_EVENT_CAPS;
+    gst_event_unref(event);
+    if (refuses) {
+      const streamlib::support::ObjectLock lock(pad);
+      GST_PAD_SET_FLUSHING(pad);
+    }
+    return !refuses;
+  });
   rig.play();
   fail_unless(eventually([&] { return tried.load(); }));
   sleep_ms(20);
