@@ -39,7 +39,8 @@ CStr make_stream_id(GstElement *element, GstPad *pad, bool is_joined)
 }
 
 // A sink that is stopped while a sticky event is on its way to it refuses the event, which
-// gst_pad_push() answers with ERROR.
+// gst_pad_push() answers with ERROR, or with NOT_NEGOTIATED
+// where it is the caps.
 bool peer_is_flushing(GstPad *pad)
 {
   const auto peer = support::adopt_object(gst_pad_get_peer(pad));
@@ -128,7 +129,8 @@ GstFlowReturn ProcessorState::push(GstPad *pad, GstMiniObject *data)
                      ? gst_pad_push(out->pad.get(), GST_BUFFER_CAST(data))
                      : gst_pad_push_list(out->pad.get(), GST_BUFFER_LIST_CAST(data));
   }
-  if (G_UNLIKELY(push_flow_ == GST_FLOW_ERROR) && peer_is_flushing(out->pad.get()))
+  const bool is_refused = push_flow_ == GST_FLOW_ERROR || push_flow_ == GST_FLOW_NOT_NEGOTIATED;
+  if (G_UNLIKELY(is_refused) && peer_is_flushing(out->pad.get()))
     push_flow_ = GST_FLOW_FLUSHING;
   if (G_UNLIKELY(began != 0))
     pushing_ns_ += support::monotonic_ns() - began;
@@ -197,13 +199,6 @@ GstSlStep ProcessorState::after_own_flow(GstFlowReturn flow)
 {
   if (flow == GST_FLOW_OK)
     return GST_SL_STEP_AGAIN;
-  // Who cannot negotiate with a sink that is being stopped has not failed.
-  const bool is_flushed = flow == GST_FLOW_NOT_NEGOTIATED &&
-                          std::any_of(outs_.begin(), outs_.end(), [](const auto &out) {
-                            return peer_is_flushing(out.pad.get());
-                          });
-  if (is_flushed)
-    flow = GST_FLOW_FLUSHING;
   own_flow_ = flow;
   for (const auto &link : links_)
     LinkPadState::of(link.get()).link().fail(flow);
