@@ -463,17 +463,19 @@ GST_START_TEST(event_refused_while_stopping_is_no_error)
 {
   Rig rig(Kind::Filter, {});
   const auto sink = adopt_object(GST_PAD(gst_object_ref_sink(gst_pad_new("sink", GST_PAD_SINK))));
-  // The second time the event comes with the buffer.
+  // Each event sends again what was refused before it; the last time comes with the buffer.
   struct Refusal {
     GstEventType type;
-    int count = 0;
-  } refusal = {__i__ == 0 ? GST_EVENT_SEGMENT : GST_EVENT_CAPS};
+    int times;
+  } refusal = {GST_EVENT_SEGMENT, 2};
+  if (__i__ == 1)
+    refusal = {GST_EVENT_CAPS, 3};
   GST_PAD_ELEMENT_PRIVATE(sink.get()) = &refusal;
   gst_pad_set_event_function(sink.get(), [](GstPad *pad, GstObject *, GstEvent *event) -> gboolean {
     auto *refusal = static_cast<Refusal *>(GST_PAD_ELEMENT_PRIVATE(pad));
     const bool refuses = GST_EVENT_TYPE(event) == refusal->type;
     gst_event_unref(event);
-    if (refuses && ++refusal->count == 2) {
+    if (refuses && --refusal->times == 0) {
       const streamlib::support::ObjectLock lock(pad);
       GST_PAD_SET_FLUSHING(pad);
     }
