@@ -24,6 +24,11 @@
  * how the question stands. A camera that delivers nothing for #GstSlCameraSrc:stall-timeout is a
  * warning and the element message `camera-stalled`, then `camera-resumed`.
  *
+ * #GstColorBalance and #GstPhotography (zoom, focus, flash, exposure, white balance and so on) are
+ * those of the backend's own element while a camera is open. Where it has no #GstPhotography, or
+ * while no camera is open, the methods of the interface answer %FALSE, the capabilities are none,
+ * its properties have their defaults, and setting one is a warning.
+ *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 slcamerasrc device=test num-buffers=60 ! sldisplaysink
@@ -48,6 +53,9 @@
 #include <gst/video/video.h>
 
 #include "sys/camera/camerastate.h"
+#ifdef HAVE_PHOTOGRAPHY
+#include "sys/camera/photography.h"
+#endif
 
 GST_DEBUG_CATEGORY(gst_sl_camera_src_debug);
 #define GST_CAT_DEFAULT gst_sl_camera_src_debug
@@ -71,6 +79,8 @@ enum class Prop {
   StallTimeout,
   NumBuffers,
   Stats,
+  // The first of those of GstPhotography.
+  Photography,
 };
 
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
@@ -113,10 +123,22 @@ struct GstSlCameraSrcPrivate {
 
 static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface);
 
+#ifdef HAVE_PHOTOGRAPHY
+static void gst_sl_camera_src_photography_init(gpointer iface, gpointer)
+{
+  init_photography(static_cast<GstPhotographyInterface *>(iface));
+}
+#define IMPLEMENT_PHOTOGRAPHY \
+  G_IMPLEMENT_INTERFACE(GST_TYPE_PHOTOGRAPHY, gst_sl_camera_src_photography_init)
+#else
+#define IMPLEMENT_PHOTOGRAPHY
+#endif
+
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlCameraSrc, gst_sl_camera_src, GST_TYPE_BIN,
                               G_ADD_PRIVATE(GstSlCameraSrc)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_COLOR_BALANCE,
-                                                        gst_sl_camera_src_color_balance_init))
+                                                        gst_sl_camera_src_color_balance_init)
+                                      IMPLEMENT_PHOTOGRAPHY)
 
 namespace {
 
@@ -126,6 +148,28 @@ CameraState &state_of(gpointer self)
              gst_sl_camera_src_get_instance_private(GST_SL_CAMERA_SRC(self)))
       ->state;
 }
+
+#ifdef HAVE_PHOTOGRAPHY
+bool set_photography(GObject *object, const GValue *value, GParamSpec *pspec)
+{
+  return set_photography_property(GST_ELEMENT(object), value, pspec);
+}
+
+bool get_photography(GObject *object, GValue *value, GParamSpec *pspec)
+{
+  return get_photography_property(GST_ELEMENT(object), value, pspec);
+}
+#else
+bool set_photography(GObject *, const GValue *, GParamSpec *)
+{
+  return false;
+}
+
+bool get_photography(GObject *, GValue *, GParamSpec *)
+{
+  return false;
+}
+#endif
 
 // A camera never prerolls, whether its source is there or not.
 GstStateChangeReturn live(GstStateChangeReturn result)
@@ -281,7 +325,8 @@ void set_property(GObject *object, guint id, const GValue *value, GParamSpec *ps
       state.change([=](Settings &s) { s.num_buffers = g_value_get_int(value); });
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+      if (!set_photography(object, value, pspec))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
       break;
   }
 }
@@ -325,7 +370,8 @@ void get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
       g_value_take_boxed(value, state.stats().release());
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+      if (!get_photography(object, value, pspec))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
       break;
   }
 }
@@ -338,6 +384,13 @@ void finalize(GObject *object)
 }
 
 }  // namespace
+
+#ifdef HAVE_PHOTOGRAPHY
+GObjectPtr<GstElement> streamlib::camera::source_of_element(gpointer element)
+{
+  return state_of(element).source();
+}
+#endif
 
 static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface)
 {
@@ -471,6 +524,9 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Stats, g_param_spec_boxed("stats", "Statistics", "Frames captured and dropped",
                                           GST_TYPE_STRUCTURE, read));
+#ifdef HAVE_PHOTOGRAPHY
+  install_photography_properties(klass, static_cast<guint>(Prop::Photography));
+#endif
 }
 
 static void gst_sl_camera_src_class_init(GstSlCameraSrcClass *klass)
