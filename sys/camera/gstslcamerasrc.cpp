@@ -46,8 +46,8 @@
 #include "sys/camera/gstslcamerasrc.h"
 
 #include <memory>
-#include <string>
 
+#include <gst/support/element_shell.h>
 #include <gst/support/ownership.h>
 #include <gst/video/colorbalance.h>
 #include <gst/video/video.h>
@@ -64,6 +64,10 @@ namespace {
 
 using namespace streamlib::camera;
 using streamlib::support::GObjectPtr;
+using streamlib::support::kPropertyPlaying;
+using streamlib::support::kPropertyRead;
+using streamlib::support::kPropertyReady;
+using streamlib::support::string_of;
 
 constexpr guint kDefaultStallTimeoutMs = 1500;
 
@@ -231,10 +235,8 @@ gboolean send_event(GstElement *element, GstEvent *event)
 
 void handle_message(GstBin *bin, GstMessage *message)
 {
-  if (state_of(bin).take_message(message))
-    gst_message_unref(message);
-  else
-    GST_BIN_CLASS(gst_sl_camera_src_parent_class)->handle_message(bin, message);
+  streamlib::support::handle_message(GST_BIN_CLASS(gst_sl_camera_src_parent_class), bin,
+                                     state_of(bin), message);
 }
 
 gboolean src_query(GstPad *pad, GstObject *parent, GstQuery *query)
@@ -284,18 +286,12 @@ GstColorBalanceType balance_get_type(GstColorBalance *balance)
 
 // ---- Properties
 
-std::string text_of(const GValue *value)
-{
-  const gchar *text = g_value_get_string(value);
-  return text != nullptr ? text : "";
-}
-
 void set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   CameraState &state = state_of(object);
   switch (static_cast<Prop>(id)) {
     case Prop::Device:
-      state.change([=](Settings &s) { s.device = text_of(value); });
+      state.change([=](Settings &s) { s.device = string_of(value); });
       break;
     case Prop::Width:
       state.change([=](Settings &s) { s.wish.width = g_value_get_int(value); });
@@ -402,12 +398,8 @@ static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface
 
 static void install_properties(GObjectClass *klass)
 {
-  constexpr auto rw = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
-  constexpr auto ready = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_READY);
-  constexpr auto playing = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_PLAYING);
-  constexpr auto read = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto install = [klass](Prop id, GParamSpec *spec) {
-    g_object_class_install_property(klass, static_cast<guint>(id), spec);
+    streamlib::support::install_property(klass, id, spec);
   };
 
   /**
@@ -426,7 +418,7 @@ static void install_properties(GObjectClass *klass)
                               "Path, serial, name or unique part of the name of a camera; empty = "
                               "the first, test = the test picture, portal or portal:NAME = by the "
                               "desktop's camera portal",
-                              "", ready));
+                              "", kPropertyReady));
   /**
    * GstSlCameraSrc:current-device:
    *
@@ -434,8 +426,9 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::CurrentDevice, g_param_spec_string("current-device", "Current device",
-                                                   "Name of the camera that was taken", "", read));
+  install(Prop::CurrentDevice,
+          g_param_spec_string("current-device", "Current device",
+                              "Name of the camera that was taken", "", kPropertyRead));
   /**
    * GstSlCameraSrc:width:
    *
@@ -443,7 +436,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Width, g_param_spec_int("width", "Width",
                                         "Wished width in pixels, the nearest is taken (0 = any)", 0,
-                                        G_MAXINT16, 0, ready));
+                                        G_MAXINT16, 0, kPropertyReady));
   /**
    * GstSlCameraSrc:height:
    *
@@ -451,7 +444,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Height, g_param_spec_int("height", "Height",
                                          "Wished height in pixels, the nearest is taken (0 = any)",
-                                         0, G_MAXINT16, 0, ready));
+                                         0, G_MAXINT16, 0, kPropertyReady));
   /**
    * GstSlCameraSrc:framerate:
    *
@@ -460,7 +453,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::Framerate,
           gst_param_spec_fraction("framerate", "Frame rate",
                                   "Wished frames per second, the nearest is taken (0/1 = any)", 0,
-                                  1, G_MAXINT, 1, 0, 1, ready));
+                                  1, G_MAXINT, 1, 0, 1, kPropertyReady));
   /**
    * GstSlCameraSrc:mode:
    *
@@ -470,7 +463,7 @@ static void install_properties(GObjectClass *klass)
    * Since: 0.1
    */
   install(Prop::Mode,
-          g_param_spec_string("mode", "Mode", "What the camera delivers now", "", read));
+          g_param_spec_string("mode", "Mode", "What the camera delivers now", "", kPropertyRead));
   /**
    * GstSlCameraSrc:fallback:
    *
@@ -478,9 +471,10 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::Fallback,
-          g_param_spec_enum("fallback", "Fallback", "What to do when there is no camera",
-                            fallback_get_type(), static_cast<gint>(Fallback::None), ready));
+  install(
+      Prop::Fallback,
+      g_param_spec_enum("fallback", "Fallback", "What to do when there is no camera",
+                        fallback_get_type(), static_cast<gint>(Fallback::None), kPropertyReady));
   /**
    * GstSlCameraSrc:on-device-lost:
    *
@@ -491,7 +485,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::OnDeviceLost,
           g_param_spec_enum("on-device-lost", "On device lost",
                             "What to do when the camera is unplugged", on_device_lost_get_type(),
-                            static_cast<gint>(OnDeviceLost::Error), playing));
+                            static_cast<gint>(OnDeviceLost::Error), kPropertyPlaying));
   /**
    * GstSlCameraSrc:stall-timeout:
    *
@@ -504,7 +498,7 @@ static void install_properties(GObjectClass *klass)
       g_param_spec_uint("stall-timeout", "Stall timeout",
                         "Time without a frame, in milliseconds, after which a stall is reported "
                         "(0 = never)",
-                        0, G_MAXINT, kDefaultStallTimeoutMs, playing));
+                        0, G_MAXINT, kDefaultStallTimeoutMs, kPropertyPlaying));
   /**
    * GstSlCameraSrc:num-buffers:
    *
@@ -513,7 +507,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::NumBuffers,
           g_param_spec_int("num-buffers", "Number of buffers",
                            "Frames to capture before the stream ends (-1 = no end)", -1, G_MAXINT,
-                           -1, ready));
+                           -1, kPropertyReady));
   /**
    * GstSlCameraSrc:stats:
    *
@@ -523,7 +517,7 @@ static void install_properties(GObjectClass *klass)
    * Since: 0.1
    */
   install(Prop::Stats, g_param_spec_boxed("stats", "Statistics", "Frames captured and dropped",
-                                          GST_TYPE_STRUCTURE, read));
+                                          GST_TYPE_STRUCTURE, kPropertyRead));
 #ifdef HAVE_PHOTOGRAPHY
   install_photography_properties(klass, static_cast<guint>(Prop::Photography));
 #endif
