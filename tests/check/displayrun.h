@@ -2,6 +2,7 @@
 // A pipeline with a display, for tests.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <gst/check/gstcheck.h>
