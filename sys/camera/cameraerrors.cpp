@@ -60,10 +60,16 @@ CameraError server_lost_error(const DeviceInfo &device)
 CameraError no_mode_error(const DeviceInfo &device, const std::string &modes,
                           const std::string &downstream)
 {
+  // Converters work on plain memory.
+  const std::string memory =
+      contains(modes, "(memory:")
+          ? "The memory in parentheses must be one that the next element takes (for memory:DMABuf "
+            "for example glupload, or sldisplaysink with backend=gl). "
+          : "";
   return {GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-          "No mode of the camera " + label_of(device) +
-              " fits what comes after it. Put videoconvertscale (and videorate for another frame "
-              "rate) behind slcamerasrc, or ask for one of its modes:\n" +
+          "No mode of the camera " + label_of(device) + " fits what comes after it. " + memory +
+              "Put videoconvertscale (and videorate for another frame rate) behind slcamerasrc, or "
+              "ask for one of its modes:\n" +
               modes,
           "downstream takes " + downstream};
 }

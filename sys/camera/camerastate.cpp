@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <gst/support/element_shell.h>
 #include <gst/support/futex.h>
 
 #include "sys/camera/cameraplan.h"
@@ -155,22 +156,17 @@ bool CameraState::answer_latency(GstQuery *query)
 
 void CameraState::post_error(const CameraError &error)
 {
-  gst_element_message_full(GST_ELEMENT(bin_), GST_MESSAGE_ERROR, error.domain, error.code,
-                           g_strdup(error.text.c_str()), g_strdup(error.debug.c_str()), __FILE__,
-                           GST_FUNCTION, __LINE__);
+  SL_POST_ERROR(bin_, error.domain, error.code, error.text, error.debug);
 }
 
 void CameraState::post_message(const char *name, const std::string &text)
 {
   const DeviceInfo device = current();
-  gst_element_post_message(
-      GST_ELEMENT(bin_),
-      gst_message_new_element(
-          GST_OBJECT(bin_),
-          gst_structure_new(name, "device", G_TYPE_STRING, device.name.c_str(), "path",
-                            G_TYPE_STRING, device.paths.empty() ? "" : device.paths[0].c_str(),
-                            "mode", G_TYPE_STRING, mode().c_str(), "text", G_TYPE_STRING,
-                            text.c_str(), nullptr)));
+  support::post_element_message(
+      bin_,
+      gst_structure_new(name, "device", G_TYPE_STRING, device.name.c_str(), "path", G_TYPE_STRING,
+                        device.paths.empty() ? "" : device.paths[0].c_str(), "mode", G_TYPE_STRING,
+                        mode().c_str(), "text", G_TYPE_STRING, text.c_str(), nullptr));
 }
 
 void CameraState::fail(const CameraError &error)

@@ -182,8 +182,11 @@ std::string text_of_caps(GstCaps *device_caps)
     gst_structure_remove_fields(copy, "format", "interlace-mode", "colorimetry",
                                 "pixel-aspect-ratio", "parsed", "profile", "level", "stream-format",
                                 "alignment", "chroma-site", "multiview-mode", nullptr);
-    const support::CStr line(gst_structure_to_string(copy));
-    gst_structure_free(copy);
+    // The memory stands in parentheses, where it is not plain.
+    const auto one = adopt_mini(gst_caps_new_full(copy, nullptr));
+    gst_caps_set_features(one.get(), 0,
+                          gst_caps_features_copy(gst_caps_get_features(device_caps, i)));
+    const support::CStr line(gst_caps_to_string(one.get()));
     if (seen.insert(line.get()).second)
       text += (text.empty() ? "  " : "\n  ") + std::string(line.get());
   }

@@ -29,7 +29,8 @@ std::vector<ModeSet> modes_of(GstCaps *device_caps, GstCaps *downstream);
 // The part of `device_caps` that is this mode, in all formats and memories.
 support::MiniPtr<GstCaps> caps_of(const Mode &mode, GstCaps *device_caps);
 
-// All that a camera can, for messages: "640x480, 1280x720 (video/x-raw), ...".
+// All that a camera can, for messages, a line for each size, rate and memory:
+// "  video/x-raw(memory:DMABuf), width=(int)640, height=(int)480, ...".
 std::string text_of_caps(GstCaps *device_caps);
 
 }  // namespace streamlib::camera

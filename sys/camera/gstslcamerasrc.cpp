@@ -24,6 +24,11 @@
  * how the question stands. A camera that delivers nothing for #GstSlCameraSrc:stall-timeout is a
  * warning and the element message `camera-stalled`, then `camera-resumed`.
  *
+ * #GstColorBalance and #GstPhotography (zoom, focus, flash, exposure, white balance and so on) are
+ * those of the backend's own element while a camera is open. Where it has no #GstPhotography, or
+ * while no camera is open, the methods of the interface answer %FALSE, the capabilities are none,
+ * its properties have their defaults, and setting one is a warning.
+ *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 slcamerasrc device=test num-buffers=60 ! sldisplaysink
@@ -41,13 +46,16 @@
 #include "sys/camera/gstslcamerasrc.h"
 
 #include <memory>
-#include <string>
 
+#include <gst/support/element_shell.h>
 #include <gst/support/ownership.h>
 #include <gst/video/colorbalance.h>
 #include <gst/video/video.h>
 
 #include "sys/camera/camerastate.h"
+#ifdef HAVE_PHOTOGRAPHY
+#include "sys/camera/photography.h"
+#endif
 
 GST_DEBUG_CATEGORY(gst_sl_camera_src_debug);
 #define GST_CAT_DEFAULT gst_sl_camera_src_debug
@@ -56,6 +64,10 @@ namespace {
 
 using namespace streamlib::camera;
 using streamlib::support::GObjectPtr;
+using streamlib::support::kPropertyPlaying;
+using streamlib::support::kPropertyRead;
+using streamlib::support::kPropertyReady;
+using streamlib::support::string_of;
 
 constexpr guint kDefaultStallTimeoutMs = 1500;
 
@@ -71,6 +83,8 @@ enum class Prop {
   StallTimeout,
   NumBuffers,
   Stats,
+  // The first of those of GstPhotography.
+  Photography,
 };
 
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
@@ -113,10 +127,22 @@ struct GstSlCameraSrcPrivate {
 
 static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface);
 
+#ifdef HAVE_PHOTOGRAPHY
+static void gst_sl_camera_src_photography_init(gpointer iface, gpointer)
+{
+  init_photography(static_cast<GstPhotographyInterface *>(iface));
+}
+#define IMPLEMENT_PHOTOGRAPHY \
+  G_IMPLEMENT_INTERFACE(GST_TYPE_PHOTOGRAPHY, gst_sl_camera_src_photography_init)
+#else
+#define IMPLEMENT_PHOTOGRAPHY
+#endif
+
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlCameraSrc, gst_sl_camera_src, GST_TYPE_BIN,
                               G_ADD_PRIVATE(GstSlCameraSrc)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_COLOR_BALANCE,
-                                                        gst_sl_camera_src_color_balance_init))
+                                                        gst_sl_camera_src_color_balance_init)
+                                      IMPLEMENT_PHOTOGRAPHY)
 
 namespace {
 
@@ -126,6 +152,28 @@ CameraState &state_of(gpointer self)
              gst_sl_camera_src_get_instance_private(GST_SL_CAMERA_SRC(self)))
       ->state;
 }
+
+#ifdef HAVE_PHOTOGRAPHY
+bool set_photography(GObject *object, const GValue *value, GParamSpec *pspec)
+{
+  return set_photography_property(GST_ELEMENT(object), value, pspec);
+}
+
+bool get_photography(GObject *object, GValue *value, GParamSpec *pspec)
+{
+  return get_photography_property(GST_ELEMENT(object), value, pspec);
+}
+#else
+bool set_photography(GObject *, const GValue *, GParamSpec *)
+{
+  return false;
+}
+
+bool get_photography(GObject *, GValue *, GParamSpec *)
+{
+  return false;
+}
+#endif
 
 // A camera never prerolls, whether its source is there or not.
 GstStateChangeReturn live(GstStateChangeReturn result)
@@ -187,10 +235,8 @@ gboolean send_event(GstElement *element, GstEvent *event)
 
 void handle_message(GstBin *bin, GstMessage *message)
 {
-  if (state_of(bin).take_message(message))
-    gst_message_unref(message);
-  else
-    GST_BIN_CLASS(gst_sl_camera_src_parent_class)->handle_message(bin, message);
+  streamlib::support::handle_message(GST_BIN_CLASS(gst_sl_camera_src_parent_class), bin,
+                                     state_of(bin), message);
 }
 
 gboolean src_query(GstPad *pad, GstObject *parent, GstQuery *query)
@@ -240,18 +286,12 @@ GstColorBalanceType balance_get_type(GstColorBalance *balance)
 
 // ---- Properties
 
-std::string text_of(const GValue *value)
-{
-  const gchar *text = g_value_get_string(value);
-  return text != nullptr ? text : "";
-}
-
 void set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   CameraState &state = state_of(object);
   switch (static_cast<Prop>(id)) {
     case Prop::Device:
-      state.change([=](Settings &s) { s.device = text_of(value); });
+      state.change([=](Settings &s) { s.device = string_of(value); });
       break;
     case Prop::Width:
       state.change([=](Settings &s) { s.wish.width = g_value_get_int(value); });
@@ -281,7 +321,8 @@ void set_property(GObject *object, guint id, const GValue *value, GParamSpec *ps
       state.change([=](Settings &s) { s.num_buffers = g_value_get_int(value); });
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+      if (!set_photography(object, value, pspec))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
       break;
   }
 }
@@ -325,7 +366,8 @@ void get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec)
       g_value_take_boxed(value, state.stats().release());
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+      if (!get_photography(object, value, pspec))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
       break;
   }
 }
@@ -339,6 +381,13 @@ void finalize(GObject *object)
 
 }  // namespace
 
+#ifdef HAVE_PHOTOGRAPHY
+GObjectPtr<GstElement> streamlib::camera::source_of_element(gpointer element)
+{
+  return state_of(element).source();
+}
+#endif
+
 static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface)
 {
   iface->list_channels = balance_list_channels;
@@ -349,12 +398,8 @@ static void gst_sl_camera_src_color_balance_init(GstColorBalanceInterface *iface
 
 static void install_properties(GObjectClass *klass)
 {
-  constexpr auto rw = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
-  constexpr auto ready = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_READY);
-  constexpr auto playing = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_PLAYING);
-  constexpr auto read = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto install = [klass](Prop id, GParamSpec *spec) {
-    g_object_class_install_property(klass, static_cast<guint>(id), spec);
+    streamlib::support::install_property(klass, id, spec);
   };
 
   /**
@@ -373,7 +418,7 @@ static void install_properties(GObjectClass *klass)
                               "Path, serial, name or unique part of the name of a camera; empty = "
                               "the first, test = the test picture, portal or portal:NAME = by the "
                               "desktop's camera portal",
-                              "", ready));
+                              "", kPropertyReady));
   /**
    * GstSlCameraSrc:current-device:
    *
@@ -381,8 +426,9 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::CurrentDevice, g_param_spec_string("current-device", "Current device",
-                                                   "Name of the camera that was taken", "", read));
+  install(Prop::CurrentDevice,
+          g_param_spec_string("current-device", "Current device",
+                              "Name of the camera that was taken", "", kPropertyRead));
   /**
    * GstSlCameraSrc:width:
    *
@@ -390,7 +436,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Width, g_param_spec_int("width", "Width",
                                         "Wished width in pixels, the nearest is taken (0 = any)", 0,
-                                        G_MAXINT16, 0, ready));
+                                        G_MAXINT16, 0, kPropertyReady));
   /**
    * GstSlCameraSrc:height:
    *
@@ -398,7 +444,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Height, g_param_spec_int("height", "Height",
                                          "Wished height in pixels, the nearest is taken (0 = any)",
-                                         0, G_MAXINT16, 0, ready));
+                                         0, G_MAXINT16, 0, kPropertyReady));
   /**
    * GstSlCameraSrc:framerate:
    *
@@ -407,7 +453,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::Framerate,
           gst_param_spec_fraction("framerate", "Frame rate",
                                   "Wished frames per second, the nearest is taken (0/1 = any)", 0,
-                                  1, G_MAXINT, 1, 0, 1, ready));
+                                  1, G_MAXINT, 1, 0, 1, kPropertyReady));
   /**
    * GstSlCameraSrc:mode:
    *
@@ -417,7 +463,7 @@ static void install_properties(GObjectClass *klass)
    * Since: 0.1
    */
   install(Prop::Mode,
-          g_param_spec_string("mode", "Mode", "What the camera delivers now", "", read));
+          g_param_spec_string("mode", "Mode", "What the camera delivers now", "", kPropertyRead));
   /**
    * GstSlCameraSrc:fallback:
    *
@@ -425,9 +471,10 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::Fallback,
-          g_param_spec_enum("fallback", "Fallback", "What to do when there is no camera",
-                            fallback_get_type(), static_cast<gint>(Fallback::None), ready));
+  install(
+      Prop::Fallback,
+      g_param_spec_enum("fallback", "Fallback", "What to do when there is no camera",
+                        fallback_get_type(), static_cast<gint>(Fallback::None), kPropertyReady));
   /**
    * GstSlCameraSrc:on-device-lost:
    *
@@ -438,7 +485,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::OnDeviceLost,
           g_param_spec_enum("on-device-lost", "On device lost",
                             "What to do when the camera is unplugged", on_device_lost_get_type(),
-                            static_cast<gint>(OnDeviceLost::Error), playing));
+                            static_cast<gint>(OnDeviceLost::Error), kPropertyPlaying));
   /**
    * GstSlCameraSrc:stall-timeout:
    *
@@ -451,7 +498,7 @@ static void install_properties(GObjectClass *klass)
       g_param_spec_uint("stall-timeout", "Stall timeout",
                         "Time without a frame, in milliseconds, after which a stall is reported "
                         "(0 = never)",
-                        0, G_MAXINT, kDefaultStallTimeoutMs, playing));
+                        0, G_MAXINT, kDefaultStallTimeoutMs, kPropertyPlaying));
   /**
    * GstSlCameraSrc:num-buffers:
    *
@@ -460,7 +507,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::NumBuffers,
           g_param_spec_int("num-buffers", "Number of buffers",
                            "Frames to capture before the stream ends (-1 = no end)", -1, G_MAXINT,
-                           -1, ready));
+                           -1, kPropertyReady));
   /**
    * GstSlCameraSrc:stats:
    *
@@ -470,7 +517,10 @@ static void install_properties(GObjectClass *klass)
    * Since: 0.1
    */
   install(Prop::Stats, g_param_spec_boxed("stats", "Statistics", "Frames captured and dropped",
-                                          GST_TYPE_STRUCTURE, read));
+                                          GST_TYPE_STRUCTURE, kPropertyRead));
+#ifdef HAVE_PHOTOGRAPHY
+  install_photography_properties(klass, static_cast<guint>(Prop::Photography));
+#endif
 }
 
 static void gst_sl_camera_src_class_init(GstSlCameraSrcClass *klass)

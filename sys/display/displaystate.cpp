@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sys/display/displaystate.h"
 
+#include <gst/support/element_shell.h>
 #include <gst/video/navigation.h>
 #include <gst/video/videooverlay.h>
 
@@ -119,10 +120,8 @@ OnClose DisplayState::window_closed()
 {
   const OnClose on_close = settings().on_close;
   const char *nick = nick_of_value(gst_sl_display_on_close_get_type(), static_cast<int>(on_close));
-  gst_element_post_message(
-      GST_ELEMENT(bin_),
-      gst_message_new_element(GST_OBJECT(bin_), gst_structure_new("window-closed", "on-close",
-                                                                  G_TYPE_STRING, nick, nullptr)));
+  support::post_element_message(
+      bin_, gst_structure_new("window-closed", "on-close", G_TYPE_STRING, nick, nullptr));
   if (on_close == OnClose::Error)
     GST_ELEMENT_ERROR(
         bin_, RESOURCE, NOT_FOUND,
@@ -133,8 +132,7 @@ OnClose DisplayState::window_closed()
 
 void DisplayState::window_failed(const Failure &failure)
 {
-  GST_ELEMENT_ERROR(bin_, RESOURCE, WRITE, ("%s", failure.text.c_str()),
-                    ("%s", failure.debug.c_str()));
+  SL_POST_ERROR(bin_, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE, failure.text, failure.debug);
 }
 
 void DisplayState::navigate(GstEvent *event)
@@ -191,12 +189,9 @@ void DisplayState::key(KeyEvent kind, const std::string &key)
 void DisplayState::announce(const Opened &opened)
 {
   const bool chosen = settings().backend == Backend::Auto;
-  gst_element_post_message(
-      GST_ELEMENT(bin_),
-      gst_message_new_element(
-          GST_OBJECT(bin_),
-          gst_structure_new("display-backend", "backend", G_TYPE_STRING, nick_of(opened.backend),
-                            "reason", G_TYPE_STRING, opened.reason.c_str(), nullptr)));
+  support::post_element_message(
+      bin_, gst_structure_new("display-backend", "backend", G_TYPE_STRING, nick_of(opened.backend),
+                              "reason", G_TYPE_STRING, opened.reason.c_str(), nullptr));
   if (chosen && opened.backend == Backend::Headless)
     GST_ELEMENT_INFO(bin_, RESOURCE, NOT_FOUND,
                      ("No display: frames are kept, not shown. Start a display server, or set "
@@ -228,8 +223,8 @@ bool DisplayState::use_foreign(const Opened &opened)
 {
   auto made = ForeignSink::make(opened.backend, opened.gl, this);
   if (!made) {
-    GST_ELEMENT_ERROR(bin_, RESOURCE, OPEN_WRITE, ("%s", made.error().text.c_str()),
-                      ("%s", made.error().debug.c_str()));
+    SL_POST_ERROR(bin_, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE, made.error().text,
+                  made.error().debug);
     return false;
   }
   gst_bin_remove(bin_, surface_sink_.get());
@@ -279,8 +274,8 @@ bool DisplayState::open()
   }
   Result<Opened> opened = open_backend();
   if (!opened) {
-    GST_ELEMENT_ERROR(bin_, RESOURCE, OPEN_WRITE, ("%s", opened.error().text.c_str()),
-                      ("%s", opened.error().debug.c_str()));
+    SL_POST_ERROR(bin_, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE, opened.error().text,
+                  opened.error().debug);
     return false;
   }
   {

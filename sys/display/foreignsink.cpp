@@ -162,11 +162,32 @@ GstFlowReturn ForeignSink::show(GstObject *parent, GstBuffer *raw)
       keep(buffer.get());
       measure(buffer.get());
     }
+    if (result == GST_FLOW_ERROR && has_lost_its_start())
+      flow_.store(GST_FLOW_ERROR);
     // It may have noticed only now.
     if (result == GST_FLOW_OK || (!server_has_gone() && flow_.load() == GST_FLOW_CUSTOM_SUCCESS))
       return result;
   }
   return static_cast<GstFlowReturn>(flow_.load());
+}
+
+// A window that is closed while the sink shows its first frame ends the sink's way to PAUSED: no
+// EOS would ever come out of it. Says so, where that is not said yet.
+bool ForeignSink::has_lost_its_start() const
+{
+  const int flow = flow_.load();
+  if (flow == GST_FLOW_CUSTOM_SUCCESS || flow == GST_FLOW_ERROR)
+    return false;
+  {
+    const support::ObjectLock lock(sink_.get());
+    if (GST_STATE_RETURN(sink_.get()) != GST_STATE_CHANGE_FAILURE)
+      return false;
+  }
+  owner_->window_failed({0,
+                         "The window was closed before the pipeline had started, which it cannot "
+                         "do any more. Start it again.",
+                         "closed while the first frame was shown at preroll"});
+  return true;
 }
 
 // Says so, the first time.
@@ -238,8 +259,20 @@ gboolean ForeignSink::event(GstPad *pad, GstObject *parent, GstEvent *event)
     GstCaps *caps = nullptr;
     gst_event_parse_caps(event, &caps);
     self->take_caps(caps);
+    self->choose_preroll();
   }
   return gst_pad_event_default(pad, parent, event);
+}
+
+// A live pipeline has no frame to show in PAUSED: its first one is shown once it plays, when a
+// window that is closed at once stops nothing.
+void ForeignSink::choose_preroll()
+{
+  gboolean live = FALSE;
+  const auto query = adopt_mini(gst_query_new_latency());
+  if (gst_pad_peer_query(pad_.get(), query.get()))
+    gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
+  g_object_set(sink_.get(), "show-preroll-frame", !live, nullptr);
 }
 
 void ForeignSink::take_caps(GstCaps *caps)

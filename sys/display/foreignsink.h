@@ -62,6 +62,8 @@ private:
   bool server_has_gone();
   bool says_closed(GstMessage *message) const;
   void take_caps(GstCaps *caps);
+  void choose_preroll();
+  bool has_lost_its_start() const;
   void correct(GstEvent *event) const;
   void keep(GstBuffer *buffer);
   void measure(GstBuffer *buffer);

@@ -33,8 +33,8 @@
 #include "sys/display/gstsldisplaysink.h"
 
 #include <memory>
-#include <string>
 
+#include <gst/support/element_shell.h>
 #include <gst/support/ownership.h>
 #include <gst/video/navigation.h>
 #include <gst/video/video.h>
@@ -51,7 +51,11 @@ namespace {
 
 using namespace streamlib::display;
 using streamlib::support::Failure;
+using streamlib::support::kPropertyPlaying;
+using streamlib::support::kPropertyRead;
+using streamlib::support::kPropertyReady;
 using streamlib::support::Status;
+using streamlib::support::string_of;
 
 constexpr const char *kDefaultTitle = "GStreamer";
 
@@ -132,10 +136,8 @@ void set_context(GstElement *element, GstContext *context)
 
 void handle_message(GstBin *bin, GstMessage *message)
 {
-  if (state_of(bin).take_message(message))
-    gst_message_unref(message);
-  else
-    GST_BIN_CLASS(gst_sl_display_sink_parent_class)->handle_message(bin, message);
+  streamlib::support::handle_message(GST_BIN_CLASS(gst_sl_display_sink_parent_class), bin,
+                                     state_of(bin), message);
 }
 
 // ---- Interfaces. Any thread
@@ -196,12 +198,6 @@ gboolean take_snapshot(GstSlDisplaySink *self, const gchar *location)
   return status.ok();
 }
 
-std::string text_of(const GValue *value)
-{
-  const gchar *text = g_value_get_string(value);
-  return text != nullptr ? text : "";
-}
-
 void set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   DisplayState &state = state_of(object);
@@ -210,14 +206,14 @@ void set_property(GObject *object, guint id, const GValue *value, GParamSpec *ps
       state.change([=](Settings &s) { s.backend = static_cast<Backend>(g_value_get_enum(value)); });
       break;
     case Prop::Display:
-      state.change([=](Settings &s) { s.display = text_of(value); });
+      state.change([=](Settings &s) { s.display = string_of(value); });
       break;
     case Prop::Scaling:
       state.change([=](Settings &s) { s.scaling = static_cast<Scaling>(g_value_get_enum(value)); });
       state.apply_scaling();
       break;
     case Prop::Title:
-      change_window(state, [=](WindowWish &wish) { wish.title = text_of(value); });
+      change_window(state, [=](WindowWish &wish) { wish.title = string_of(value); });
       break;
     case Prop::Fullscreen:
       change_window(state, [=](WindowWish &wish) { wish.fullscreen = g_value_get_boolean(value); });
@@ -301,12 +297,8 @@ static void gst_sl_display_sink_navigation_init(GstNavigationInterface *iface)
 
 static void install_properties(GObjectClass *klass)
 {
-  constexpr auto rw = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
-  constexpr auto ready = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_READY);
-  constexpr auto playing = static_cast<GParamFlags>(rw | GST_PARAM_MUTABLE_PLAYING);
-  constexpr auto read = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto install = [klass](Prop id, GParamSpec *spec) {
-    g_object_class_install_property(klass, static_cast<guint>(id), spec);
+    streamlib::support::install_property(klass, id, spec);
   };
 
   /**
@@ -321,7 +313,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::Backend,
           g_param_spec_enum("backend", "Backend", "The way to the screen; read when it opens",
                             gst_sl_display_backend_get_type(), static_cast<gint>(Backend::Auto),
-                            ready));
+                            kPropertyReady));
   /**
    * GstSlDisplaySink:current-backend:
    *
@@ -329,11 +321,11 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(
-      Prop::CurrentBackend,
-      g_param_spec_enum("current-backend", "Current backend",
-                        "The way to the screen that was taken, `auto` while there is none",
-                        gst_sl_display_backend_get_type(), static_cast<gint>(Backend::Auto), read));
+  install(Prop::CurrentBackend,
+          g_param_spec_enum("current-backend", "Current backend",
+                            "The way to the screen that was taken, `auto` while there is none",
+                            gst_sl_display_backend_get_type(), static_cast<gint>(Backend::Auto),
+                            kPropertyRead));
   /**
    * GstSlDisplaySink:display:
    *
@@ -344,7 +336,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::Display,
           g_param_spec_string("display", "Display",
                               "Name of the X or Wayland server, empty for that of the environment",
-                              "", ready));
+                              "", kPropertyReady));
   /**
    * GstSlDisplaySink:scaling:
    *
@@ -352,10 +344,11 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::Scaling, g_param_spec_enum("scaling", "Scaling",
-                                           "How a picture fills a window of other proportions",
-                                           gst_sl_display_scaling_get_type(),
-                                           static_cast<gint>(Scaling::Letterbox), playing));
+  install(
+      Prop::Scaling,
+      g_param_spec_enum("scaling", "Scaling", "How a picture fills a window of other proportions",
+                        gst_sl_display_scaling_get_type(), static_cast<gint>(Scaling::Letterbox),
+                        kPropertyPlaying));
   /**
    * GstSlDisplaySink:title:
    *
@@ -365,7 +358,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Title,
           g_param_spec_string("title", "Title", "Title of the window, on Wayland and X11",
-                              kDefaultTitle, playing));
+                              kDefaultTitle, kPropertyPlaying));
   /**
    * GstSlDisplaySink:fullscreen:
    *
@@ -373,9 +366,9 @@ static void install_properties(GObjectClass *klass)
    *
    * Since: 0.1
    */
-  install(Prop::Fullscreen,
-          g_param_spec_boolean("fullscreen", "Fullscreen",
-                               "Take the whole screen, on Wayland and X11", FALSE, playing));
+  install(Prop::Fullscreen, g_param_spec_boolean("fullscreen", "Fullscreen",
+                                                 "Take the whole screen, on Wayland and X11", FALSE,
+                                                 kPropertyPlaying));
   /**
    * GstSlDisplaySink:sync:
    *
@@ -384,7 +377,7 @@ static void install_properties(GObjectClass *klass)
    * Since: 0.1
    */
   install(Prop::Sync, g_param_spec_boolean("sync", "Sync", "Show frames at their time on the clock",
-                                           TRUE, playing));
+                                           TRUE, kPropertyPlaying));
   /**
    * GstSlDisplaySink:on-close:
    *
@@ -395,7 +388,7 @@ static void install_properties(GObjectClass *klass)
   install(Prop::OnClose,
           g_param_spec_enum("on-close", "On close", "What happens when the window is closed",
                             gst_sl_display_on_close_get_type(), static_cast<gint>(OnClose::Eos),
-                            playing));
+                            kPropertyPlaying));
   /**
    * GstSlDisplaySink:last-sample:
    *
@@ -405,7 +398,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::LastSample,
           g_param_spec_boxed("last-sample", "Last sample", "The last frame, as it came",
-                             GST_TYPE_SAMPLE, read));
+                             GST_TYPE_SAMPLE, kPropertyRead));
   /**
    * GstSlDisplaySink:stats:
    *
@@ -418,7 +411,7 @@ static void install_properties(GObjectClass *klass)
    */
   install(Prop::Stats, g_param_spec_boxed("stats", "Statistics",
                                           "Frames shown and dropped, capture-to-display latency",
-                                          GST_TYPE_STRUCTURE, read));
+                                          GST_TYPE_STRUCTURE, kPropertyRead));
 }
 
 static void gst_sl_display_sink_class_init(GstSlDisplaySinkClass *klass)

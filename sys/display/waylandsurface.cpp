@@ -223,6 +223,8 @@ void WaylandSurface::destroy()
   clear(toplevel_, xdg_toplevel_destroy);
   clear(xdg_surface_, xdg_surface_destroy);
   clear(surface_, wl_surface_destroy);
+  // A closed window goes off the screen now, not with the element.
+  wl_display_flush(display_);
   configured_ = false;
   wanted_ = {};
 }

@@ -129,7 +129,7 @@ GST_START_TEST(test_no_mode_fits)
   Run run("device=red", "video/x-raw,width=123 !");
   fail_unless_equals_int(run.play(), GST_STATE_CHANGE_FAILURE);
   run.expect(GST_MESSAGE_ERROR, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-             {"Red Camera", "videoconvertscale", "width=(int)64", "width=(int)320"});
+             {"Red Camera", "videoconvertscale", "video/x-raw, width=(int)64", "width=(int)320"});
 }
 GST_END_TEST
 
@@ -200,7 +200,7 @@ GST_START_TEST(test_dmabuf_passes)
   Run plain("device=fake-dmabuf", "video/x-raw !");
   fail_unless_equals_int(plain.play(), GST_STATE_CHANGE_FAILURE);
   plain.expect(GST_MESSAGE_ERROR, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-               {"Buffers", "width=(int)64"});
+               {"Buffers", "video/x-raw(memory:DMABuf), width=(int)64", "glupload"});
 }
 GST_END_TEST
 

@@ -215,6 +215,8 @@ G_DEFINE_TYPE(Device, device, GST_TYPE_DEVICE)
 static GstElement *device_create_element(GstDevice *device, const gchar *)
 {
   const auto &plugged = *reinterpret_cast<Device *>(device)->plugged;
+  if (plugged->camera.make != nullptr)
+    return plugged->camera.make();
   if (plugged->camera.launch.empty())
     return make_source(plugged);
   return gst_parse_bin_from_description(plugged->camera.launch.c_str(), TRUE, nullptr);

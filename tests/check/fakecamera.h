@@ -36,6 +36,8 @@ struct Camera {
   std::string launch;
   // Its frames are DMABuf memory.
   bool dmabuf = false;
+  // In place of the fake source: what makes one (floating).
+  GstElement *(*make)() = nullptr;
 };
 
 // After gst_init(): makes the device provider known to this process.
