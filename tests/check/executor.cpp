@@ -345,8 +345,10 @@ GST_START_TEST(spares_are_limited)
 {
   const Pool pool(1, 1);
   Gate gate;
+  std::atomic<int> stuck = 0;
   Hooks stuck_hooks;
   stuck_hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
+    stuck++;
     gate.wait();
     *output = input;
     return GST_FLOW_OK;
@@ -359,8 +361,11 @@ GST_START_TEST(spares_are_limited)
     rigs.back()->add_feeder();
     rigs.back()->play();
     rigs.back()->feeder().open();
-    rigs.back()->feeder().push(0);
   }
+  rigs[0]->feeder().push(0);
+  rigs[1]->feeder().push(0);
+  fail_unless(eventually([&] { return stuck.load() == 2; }));
+  rigs[2]->feeder().push(0);
   fail_unless(eventually([&] { return pool.stat("refused-spares") > 0; }));
   sleep_ms(50);
   fail_unless_equals_uint64(rigs[2]->out().buffers(), 0);

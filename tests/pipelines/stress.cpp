@@ -166,6 +166,7 @@ void flush_one(Subject &subject, Random &random)
   const auto &link = subject.links()[below(random, subject.links().size())];
   const auto pad = adopt_object(gst_element_get_static_pad(link.get(), "sink"));
   const auto peer = adopt_object(gst_pad_get_peer(pad.get()));
+  subject.flushed_at.store(g_get_monotonic_time());
   gst_pad_send_event(pad.get(), gst_event_new_flush_start());
   gst_pad_add_probe(
       peer.get(),

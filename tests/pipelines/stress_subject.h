@@ -54,6 +54,8 @@ public:
   const std::vector<GObjectPtr<GstElement>> &links() const { return links_; }
   std::vector<std::unique_ptr<Sink>> &sinks() { return sinks_; }
 
+  // When a link was flushed last.
+  std::atomic<gint64> flushed_at = 0;
   // As in an application, one thread seeks at a time; states change whenever they like.
   std::mutex seeking;
   // Held by whoever changes the state, or must not have it changed.
