@@ -83,6 +83,7 @@ private:
 
   wl_display *display_;
   int wake_fd_;
+  wl_event_source *wake_source_ = nullptr;
   int keymap_fd_ = -1;
   size_t keymap_size_ = 0;
   std::mutex mutex_;
@@ -285,8 +286,8 @@ Server::Server(const std::string &path, int wanted_width, int wanted_height)
                    bind_global<&wl_seat_interface, &kSeat>);
   make_keymap();
   listen_at(path);
-  wl_event_loop_add_fd(wl_display_get_event_loop(display_), wake_fd_, WL_EVENT_READABLE, on_wake,
-                       this);
+  wake_source_ = wl_event_loop_add_fd(wl_display_get_event_loop(display_), wake_fd_,
+                                      WL_EVENT_READABLE, on_wake, this);
   thread_ = std::thread([this] { wl_display_run(display_); });
 }
 
@@ -295,6 +296,7 @@ Server::~Server()
   run([this] { wl_display_terminate(display_); });
   thread_.join();
   wl_display_destroy_clients(display_);
+  wl_event_source_remove(wake_source_);
   wl_display_destroy(display_);
   ::close(wake_fd_);
   ::close(keymap_fd_);
