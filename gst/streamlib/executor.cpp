@@ -2,7 +2,6 @@
 #include "gst/streamlib/executor.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
 #include <thread>
 

@@ -9,9 +9,9 @@
  * when their time has come. Whoever waits longest is next, so that no processor starves beside one
  * that is always ready; no step is taken by two threads at once.
  *
- * The times of continuous processors are rounded up to a common tick, #GstSlExecutor:tick, and their
- * periods begin on a grid of a quarter of them: sharing wake-ups is what makes many live streams
- * cheap. A longer tick costs lateness of up to its length, and saves wake-ups.
+ * The times of continuous processors are rounded up to a common tick, #GstSlExecutor:tick, and
+ * their periods begin on a grid of a quarter of them: sharing wake-ups is what makes many live
+ * streams cheap. A longer tick costs lateness of up to its length, and saves wake-ups.
  *
  * A processor that fills a `lossless` link is suspended, and goes on when the link is half empty;
  * it may have put in more than the depth by what one step gives. Any other wait within a step (of a

@@ -445,9 +445,9 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    * The figures since the processor went to PAUSED: `steps`, `missed-ticks` (of continuous
    * execution), `late-joins` (steps at a deadline, without the data of a late pad), `io-held` and
    * `io-held-max` (steps of an async processor that have held the I/O thread for more than 20 ms,
-   * and the longest of them in nanoseconds), `priority` and `priority-granted` (#GstSlPriority), and
-   * those of the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with several
-   * a structure of them for each pad, under the pad's name.
+   * and the longest of them in nanoseconds), `priority` and `priority-granted` (#GstSlPriority),
+   * and those of the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with
+   * several a structure of them for each pad, under the pad's name.
    *
    * Since: 0.1
    */

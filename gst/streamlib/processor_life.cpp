@@ -122,9 +122,7 @@ bool ProcessorState::start_runner()
 bool ProcessorState::start_job(std::shared_ptr<JobHost> host)
 {
   if (job_ == nullptr || job_->host() != host.get()) {
-    auto job = std::make_shared<StepJob>(*this, parker);
-    job->set_host(std::move(host));
-    runner_.store(job.get());
+    auto job = std::make_shared<StepJob>(*this, parker, std::move(host));
     ObjectLock lock(self_);
     // A flush may still be at work with the one before, which it holds.
     std::swap(job_, job);

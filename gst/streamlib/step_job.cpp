@@ -28,11 +28,6 @@ constexpr int64_t kLookAgainNs = 100 * 1000 * 1000;
 
 }  // namespace
 
-void StepJob::set_host(std::shared_ptr<JobHost> host)
-{
-  host_ = std::move(host);
-}
-
 // --- The processor ---
 
 bool StepJob::start()

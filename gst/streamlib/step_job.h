@@ -42,9 +42,13 @@ class StepJob final : public StepRunner,
                       public support::Wakeable,
                       public std::enable_shared_from_this<StepJob> {
 public:
-  // `wait_point` is that of the processor, whoever takes its steps.
-  StepJob(Steps &steps, std::shared_ptr<support::Parker> wait_point)
-      : parker(*wait_point), steps_(steps), wait_point_(std::move(wait_point))
+  // `wait_point` is that of the processor, whoever takes its steps. A job stays with its host, in
+  // whose queue and timer it may still lie when it has been stopped.
+  StepJob(Steps &steps, std::shared_ptr<support::Parker> wait_point, std::shared_ptr<JobHost> host)
+      : parker(*wait_point),
+        steps_(steps),
+        wait_point_(std::move(wait_point)),
+        host_(std::move(host))
   {
     g_mutex_init(&control_);
   }
@@ -52,9 +56,6 @@ public:
   StepJob &operator=(const StepJob &) = delete;
   ~StepJob() { g_mutex_clear(&control_); }
 
-  // Before the first start(). A job stays with its host, in whose queue and timer it may still lie
-  // when it has been stopped.
-  void set_host(std::shared_ptr<JobHost> host);
   const JobHost *host() const { return host_.get(); }
 
   // --- StepRunner
@@ -130,7 +131,7 @@ private:
 
   Steps &steps_;
   const std::shared_ptr<support::Parker> wait_point_;
-  std::shared_ptr<JobHost> host_;
+  const std::shared_ptr<JobHost> host_;
   std::atomic<uint32_t> state_ = kResting;
   std::atomic<unsigned> waiters_ = 0;
   std::atomic<bool> may_run_ = false;

@@ -94,7 +94,8 @@ double resident_kib()
 
 double threads_now()
 {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  std::error_code error;
+  const std::filesystem::directory_iterator tasks("/proc/self/task", error);
   return static_cast<double>(std::distance(begin(tasks), end(tasks)));
 }
 
@@ -234,7 +235,8 @@ bool run_stream_load_child(int argc, char **argv, int *exit_code)
   return true;
 }
 
-StreamFigures measure_streams(const std::string &description, int streams, double seconds)
+std::optional<StreamFigures> measure_streams(const std::string &description, int streams,
+                                             double seconds)
 {
   const std::string command = "exec /proc/" + std::to_string(getpid()) + "/exe " + kChildFlag +
                               " '" + description + "' " + std::to_string(streams) + " " +
@@ -248,8 +250,11 @@ StreamFigures measure_streams(const std::string &description, int streams, doubl
                    &f.kib_per_stream, &f.start_ms, &f.stop_ms, &f.late_p50_ms, &f.late_p99_ms,
                    &f.late_max_ms, &f.step_late_p99_ms, &f.threads, &f.delivered);
   if (pipe == nullptr || pclose(pipe) != 0 || read != 10) {
-    fprintf(stderr, "%d streams of \"%s\" could not be measured\n", streams, description.c_str());
-    exit(2);
+    fprintf(stderr,
+            "%d streams of \"%s\" could not be measured: look at the limits of the system "
+            "(ulimit -n -u)\n",
+            streams, description.c_str());
+    return std::nullopt;
   }
   return f;
 }

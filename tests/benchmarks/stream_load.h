@@ -2,6 +2,7 @@
 // Many live streams in a process of their own: what they cost, and how late they are.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace streamlib::bench {
@@ -25,9 +26,10 @@ struct StreamFigures {
 };
 
 // Starts this program again with run_stream_load_child()'s arguments. `description` is a pipeline
-// in launch syntax whose sink is called `sink`, with a buffer each 10 ms. Ends the program on
-// failure.
-StreamFigures measure_streams(const std::string &description, int streams, double seconds);
+// in launch syntax whose sink is called `sink`, with a buffer each 10 ms. None, with a word
+// on standard error, where the system does not allow so many.
+std::optional<StreamFigures> measure_streams(const std::string &description, int streams,
+                                             double seconds);
 
 // True when the command line was such a one; the program ends with `exit_code` then.
 bool run_stream_load_child(int argc, char **argv, int *exit_code);

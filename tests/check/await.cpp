@@ -5,9 +5,9 @@
 #include <sys/prctl.h>
 
 #include "gst/streamlib/processor_await.h"
-#include "processor_fixture.h"
+#include "operations.h"
 
-using namespace fixture;
+using namespace operations;
 using namespace streamlib::support;
 
 namespace {
@@ -24,85 +24,12 @@ GMainContext *io_context(const Rig &rig)
   return gst_sl_runtime_get_io_context(gst_sl_processor_get_runtime(rig.processor()));
 }
 
-// The operations that a processor has begun and nobody has ended. Those that are cancelled end,
-// unless they are deaf.
-class Operations {
-public:
-  explicit Operations(bool are_deaf = false) : are_deaf_(are_deaf) {}
-
-  struct Begun {
-    GObjectPtr<GTask> task;
-    MiniPtr<GstBuffer> input;
-  };
-
-  Hooks hooks()
-  {
-    Hooks hooks;
-    hooks.process_async = [this](GstSlLinkPad *, GstBuffer *input, GTask *task) {
-      const std::lock_guard lock(mutex_);
-      begun_.push_back({adopt_object(task), adopt_mini(input)});
-      count_++;
-      if (!are_deaf_)
-        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(end_cancelled),
-                         this);
-    };
-    return hooks;
-  }
-  int count() const { return count_.load(); }
-  bool come(int count)
-  {
-    return eventually([&] { return this->count() >= count; });
-  }
-  Begun take()
-  {
-    const std::lock_guard lock(mutex_);
-    fail_unless(!begun_.empty());
-    Begun first = std::move(begun_.front());
-    begun_.erase(begun_.begin());
-    return first;
-  }
-  // Gives back what came in.
-  void pass()
-  {
-    Begun begun = take();
-    give(begun, begun.input.release());
-  }
-  static void give(const Begun &begun, GstBuffer *output)
-  {
-    g_task_return_pointer(begun.task.get(), output,
-                          [](gpointer buffer) { gst_buffer_unref(GST_BUFFER_CAST(buffer)); });
-  }
-
-private:
-  static void end_cancelled(GCancellable *cancellable, gpointer data)
-  {
-    auto *self = static_cast<Operations *>(data);
-    const std::lock_guard lock(self->mutex_);
-    for (const Begun &begun : self->begun_) {
-      if (g_task_get_cancellable(begun.task.get()) == cancellable)
-        g_task_return_error_if_cancelled(begun.task.get());
-    }
-    std::erase_if(self->begun_, [=](const Begun &begun) {
-      return g_task_get_cancellable(begun.task.get()) == cancellable;
-    });
-  }
-
-  const bool are_deaf_;
-  std::mutex mutex_;
-  std::vector<Begun> begun_;
-  std::atomic<int> count_ = 0;
-};
-
 }  // namespace
 
 GST_START_TEST(nothing_passes_an_operation)
 {
-  Operations operations;
-  Rig rig(Kind::AwaitFilter, operations.hooks());
-  rig.add_recorder();
-  Feeder &in = rig.add_feeder();
-  rig.play();
-  in.open();
+  OpenFilter filter;
+  auto &[operations, rig, in] = filter;
   in.push(0, 0);
   in.event(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty("mark")));
   in.push(1, 1);
@@ -125,12 +52,8 @@ GST_END_TEST;
 
 GST_START_TEST(buffer_lists_are_awaited_one_by_one)
 {
-  Operations operations;
-  Rig rig(Kind::AwaitFilter, operations.hooks());
-  rig.add_recorder();
-  Feeder &in = rig.add_feeder();
-  rig.play();
-  in.open();
+  OpenFilter filter;
+  auto &[operations, rig, in] = filter;
   GstBufferList *list = gst_buffer_list_new();
   for (guint64 i = 0; i < 3; i++)
     gst_buffer_list_add(list, make_buffer(i, i));
@@ -232,12 +155,8 @@ GST_END_TEST;
 
 GST_START_TEST(error_keeps_its_domain_and_code)
 {
-  Operations operations;
-  Rig rig(Kind::AwaitFilter, operations.hooks());
-  rig.add_recorder();
-  Feeder &in = rig.add_feeder();
-  rig.play();
-  in.open();
+  OpenFilter filter;
+  auto &[operations, rig, in] = filter;
   in.push(0, 0);
   fail_unless(operations.come(1));
   g_task_return_new_error(operations.take().task.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY,
@@ -356,12 +275,8 @@ GST_END_TEST;
 
 GST_START_TEST(flush_drops_the_operation_under_way)
 {
-  Operations operations;
-  Rig rig(Kind::AwaitFilter, operations.hooks());
-  rig.add_recorder();
-  Feeder &in = rig.add_feeder();
-  rig.play();
-  in.open();
+  OpenFilter filter;
+  auto &[operations, rig, in] = filter;
   in.push(0, 0);
   fail_unless(operations.come(1));
   std::thread flusher([&] { in.flush(); });

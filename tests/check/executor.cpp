@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "processor_fixture.h"
+#include "pooled.h"
 
-using namespace fixture;
+using namespace pooled;
 
 namespace {
 
@@ -24,56 +24,6 @@ size_t threads_of_executors()
     count += name.rfind("sl-work", 0) == 0 || name == "sl-tick" ? 1 : 0;
   }
   return count;
-}
-
-// An executor in a runtime of its own, for processors that the test makes.
-class Pool {
-public:
-  explicit Pool(guint workers, guint max_spares = 64, guint64 tick = GST_MSECOND)
-      : executor_(adopt_object(gst_sl_executor_new())), runtime_(adopt_object(gst_sl_runtime_new()))
-  {
-    g_object_set(executor_.get(), "workers", workers, "max-spares", max_spares, "tick", tick,
-                 nullptr);
-    gst_sl_runtime_set_executor(runtime_.get(), executor_.get());
-  }
-
-  GstSlExecutor *executor() const { return executor_.get(); }
-  void adopt(GstElement *element) const
-  {
-    const auto context = adopt_mini(gst_sl_runtime_to_context(runtime_.get(), TRUE));
-    gst_element_set_context(element, context.get());
-    g_object_set(element, "scheduling", GST_SL_SCHEDULING_POOLED, nullptr);
-  }
-  guint64 stat(const char *name) const
-  {
-    GstStructure *raw = nullptr;
-    g_object_get(executor_.get(), "stats", &raw, nullptr);
-    const StructurePtr stats(raw);
-    const GValue *value = gst_structure_get_value(raw, name);
-    fail_unless(value != nullptr, "no figure %s", name);
-    return G_VALUE_HOLDS_UINT64(value) ? g_value_get_uint64(value) : g_value_get_uint(value);
-  }
-
-private:
-  GObjectPtr<GstSlExecutor> executor_;
-  GObjectPtr<GstSlRuntime> runtime_;
-};
-
-// A pooled processor between a feeder and a recorder.
-class PooledRig : public Rig {
-public:
-  PooledRig(const Pool &pool, Kind kind, Hooks hooks = {}, const char *name = "processor")
-      : Rig(kind, std::move(hooks), name)
-  {
-    pool.adopt(element());
-  }
-};
-
-void make_continuous(Rig &rig, GstClockTime interval)
-{
-  gst_sl_processor_set_live(rig.processor(), TRUE);
-  gst_sl_processor_set_execution(rig.processor(), GST_SL_EXECUTION_CONTINUOUS);
-  rig.set("interval", interval);
 }
 
 }  // namespace
@@ -213,201 +163,6 @@ GST_START_TEST(nobody_starves)
                 "starved after %u buffers", static_cast<unsigned>(i));
   }
   busy.stop();
-}
-GST_END_TEST;
-
-// A pooled pusher leaves what one step gives beyond the depth, and goes on at half of it.
-GST_START_TEST(full_link_suspends)
-{
-  const Pool pool(1);
-  Gate gate;
-  std::atomic<guint64> made = 0;
-  Hooks source_hooks;
-  source_hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **output) {
-    if (made.load() == 100)
-      return GST_FLOW_EOS;
-    *output = make_buffer(made.load() * GST_MSECOND, made.load());
-    made++;
-    return GST_FLOW_OK;
-  };
-  PooledRig source(pool, Kind::Source, source_hooks, "source");
-  gst_sl_processor_set_execution(source.processor(), GST_SL_EXECUTION_CONTINUOUS);
-  source.set("interval", guint64{0});
-  Rig sink(Kind::Filter, {}, "sink");
-  sink.add_recorder().on_buffer = [&](GstBuffer *) {
-    gate.wait();
-    return GST_FLOW_OK;
-  };
-  const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
-  const auto in = adopt_object(gst_element_get_static_pad(sink.element(), "sink"));
-  g_object_set(in.get(), "policy", GST_SL_LINK_POLICY_LOSSLESS, "depth", 4, nullptr);
-  fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
-  sink.play();
-  source.play();
-  fail_unless(eventually([&] { return gate.has_visitor() && pool.stat("suspensions") > 0; }));
-  sleep_ms(50);
-  // One that the sink works on, and the depth.
-  fail_unless(made.load() <= 6, "%u buffers", static_cast<unsigned>(made.load()));
-  fail_unless_equals_uint64(pool.stat("blocked"), 0);
-
-  // The worker is free for others meanwhile.
-  PooledRig other(pool, Kind::Filter, {}, "other");
-  other.add_recorder();
-  other.add_feeder();
-  other.play();
-  other.feeder().open();
-  other.feeder().push(0);
-  fail_unless(eventually([&] { return other.out().buffers() == 1; }));
-
-  gate.open();
-  fail_unless(eventually([&] { return sink.out().has_eos(); }));
-  fail_unless_equals_uint64(sink.out().numbers().size(), 100);
-  source.stop();
-  sink.stop();
-  gst_pad_unlink(out.get(), in.get());
-}
-GST_END_TEST;
-
-// Stopped, and flushed, while it is suspended.
-GST_START_TEST(suspension_ends_with_a_stop)
-{
-  const Pool pool(1);
-  for (int round = 0; round < 20; round++) {
-    Gate gate;
-    Hooks hooks;
-    hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **output) {
-      *output = make_buffer(0, 0);
-      return GST_FLOW_OK;
-    };
-    PooledRig source(pool, Kind::Source, hooks, "source");
-    gst_sl_processor_set_execution(source.processor(), GST_SL_EXECUTION_CONTINUOUS);
-    source.set("interval", guint64{0});
-    Rig sink(Kind::Filter, {}, "sink");
-    sink.add_recorder().on_buffer = [&](GstBuffer *) {
-      gate.wait();
-      return GST_FLOW_OK;
-    };
-    const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
-    const auto in = adopt_object(gst_element_get_static_pad(sink.element(), "sink"));
-    fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
-    sink.play();
-    source.play();
-    fail_unless(eventually([&] { return pool.stat("suspensions") > static_cast<guint64>(round); }));
-    const gint64 began = g_get_monotonic_time();
-    source.stop();
-    fail_unless(g_get_monotonic_time() - began < limit_ms(1000) * 1000);
-    gate.open();
-    sink.stop();
-    gst_pad_unlink(out.get(), in.get());
-  }
-}
-GST_END_TEST;
-
-// Three steps never come back: 497 others go on.
-GST_START_TEST(blocked_threads_are_replaced)
-{
-  const Pool pool(2);
-  Gate gate;
-  Hooks stuck_hooks;
-  stuck_hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
-    gate.wait();
-    *output = input;
-    return GST_FLOW_OK;
-  };
-  std::vector<std::unique_ptr<PooledRig>> rigs;
-  for (int i = 0; i < 500; i++) {
-    rigs.push_back(
-        std::make_unique<PooledRig>(pool, Kind::Filter, i < 3 ? stuck_hooks : Hooks(), nullptr));
-    rigs.back()->add_recorder();
-    rigs.back()->add_feeder();
-    rigs.back()->play();
-    rigs.back()->feeder().open();
-  }
-  for (guint64 round = 0; round < 5; round++) {
-    for (const auto &rig : rigs)
-      rig->feeder().push(round * GST_MSECOND, round);
-  }
-  for (size_t i = 3; i < rigs.size(); i++)
-    fail_unless(eventually([&] { return rigs[i]->out().buffers() == 5; }), "stream %zu stands", i);
-  // The third one is not missed before somebody waits for its thread.
-  fail_unless(pool.stat("blocked") >= 2);
-  fail_unless(pool.stat("blocks") >= 2);
-  fail_unless(pool.stat("threads") <= 6, "%u threads", static_cast<unsigned>(pool.stat("threads")));
-  gate.open();
-  for (size_t i = 0; i < 3; i++)
-    fail_unless(eventually([&] { return rigs[i]->out().buffers() == 5; }));
-  fail_unless(eventually([&] { return pool.stat("blocked") == 0; }));
-  for (const auto &rig : rigs)
-    rig->stop();
-}
-GST_END_TEST;
-
-// More are blocked than may be replaced: that is counted, and work goes on when one is back.
-GST_START_TEST(spares_are_limited)
-{
-  const Pool pool(1, 1);
-  Gate gate;
-  std::atomic<int> stuck = 0;
-  Hooks stuck_hooks;
-  stuck_hooks.process = [&](GstSlLinkPad *, GstBuffer *input, GstBuffer **output) {
-    stuck++;
-    gate.wait();
-    *output = input;
-    return GST_FLOW_OK;
-  };
-  std::vector<std::unique_ptr<PooledRig>> rigs;
-  for (int i = 0; i < 3; i++) {
-    rigs.push_back(
-        std::make_unique<PooledRig>(pool, Kind::Filter, i < 2 ? stuck_hooks : Hooks(), nullptr));
-    rigs.back()->add_recorder();
-    rigs.back()->add_feeder();
-    rigs.back()->play();
-    rigs.back()->feeder().open();
-  }
-  rigs[0]->feeder().push(0);
-  rigs[1]->feeder().push(0);
-  fail_unless(eventually([&] { return stuck.load() == 2; }));
-  rigs[2]->feeder().push(0);
-  fail_unless(eventually([&] { return pool.stat("refused-spares") > 0; }));
-  sleep_ms(50);
-  fail_unless_equals_uint64(rigs[2]->out().buffers(), 0);
-  fail_unless_equals_uint64(pool.stat("threads"), 2);
-  gate.open();
-  for (const auto &rig : rigs)
-    fail_unless(eventually([&] { return rig->out().buffers() == 1; }));
-  fail_unless(eventually([&] { return pool.stat("blocked") == 0; }));
-}
-GST_END_TEST;
-
-// A serialized query within a step waits for another pooled processor.
-GST_START_TEST(query_of_a_step_is_answered)
-{
-  const Pool pool(1);
-  std::atomic<int> answered = 0;
-  GstPad *src = nullptr;
-  Hooks hooks;
-  hooks.process = [&](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
-    const auto caps = adopt_mini(gst_caps_new_empty_simple("application/x-test"));
-    const auto query = adopt_mini(gst_query_new_allocation(caps.get(), FALSE));
-    gst_pad_peer_query(src, query.get());
-    answered++;
-    return GST_FLOW_OK;
-  };
-  PooledRig source(pool, Kind::Source, hooks, "source");
-  make_continuous(source, 20 * GST_MSECOND);
-  PooledRig filter(pool, Kind::Filter, {}, "filter");
-  filter.add_recorder();
-  const auto out = adopt_object(gst_element_get_static_pad(source.element(), "src"));
-  src = out.get();
-  const auto in = adopt_object(gst_element_get_static_pad(filter.element(), "sink"));
-  fail_unless(gst_pad_link(out.get(), in.get()) == GST_PAD_LINK_OK);
-  filter.play();
-  source.play();
-  fail_unless(eventually([&] { return answered.load() >= 10; }, 5000), "%d answers",
-              answered.load());
-  source.stop();
-  filter.stop();
-  gst_pad_unlink(out.get(), in.get());
 }
 GST_END_TEST;
 
@@ -588,11 +343,6 @@ static Suite *executor_suite()
   tcase_add_test(tc, idle_processors_cost_nothing);
   tcase_add_test(tc, continuous_ones_share_the_tick);
   tcase_add_test(tc, nobody_starves);
-  tcase_add_test(tc, full_link_suspends);
-  tcase_add_test(tc, suspension_ends_with_a_stop);
-  tcase_add_test(tc, blocked_threads_are_replaced);
-  tcase_add_test(tc, spares_are_limited);
-  tcase_add_test(tc, query_of_a_step_is_answered);
   tcase_add_test(tc, stops_and_flushes_under_load);
   tcase_add_test(tc, job_goes_on_with_the_next_executor);
   tcase_add_test(tc, any_number_of_workers);
