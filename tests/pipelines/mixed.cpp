@@ -23,7 +23,6 @@
 namespace {
 
 using namespace stress;
-using Random = std::minstd_rand;
 
 constexpr unsigned kPipelines = 16;
 constexpr unsigned kActors = 2;
@@ -48,11 +47,6 @@ const char *const kDescriptions[] = {
     "t. ! mixedfilter scheduling=pooled ! fakesink async=false sync=true "
     "t. ! mixedfilter priority=high ! fakesink async=false",
 };
-
-unsigned below(Random &random, unsigned limit)
-{
-  return std::uniform_int_distribution<unsigned>(0, limit - 1)(random);
-}
 
 // --- A processor that calls the runtime thread ---
 
@@ -240,15 +234,11 @@ uint64_t Work::passed() const
 
 // --- What is left behind ---
 
-std::string threads_left()
+std::string processors_left()
 {
-  std::string names;
-  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
-    const std::string name = first_line(task.path().string() + "/comm");
-    if (name.rfind("sl-", 0) == 0 || name.rfind("sllink", 0) == 0 || name.rfind("mixed", 0) == 0)
-      names += " " + name;
-  }
-  return names;
+  return threads_left([](const std::string &name) {
+    return name.rfind("sllink", 0) == 0 || name.rfind("mixed", 0) == 0;
+  });
 }
 
 long descriptors()
@@ -386,10 +376,10 @@ int main(int argc, char **argv)
   while (g_main_context_iteration(nullptr, FALSE)) {
   }
   gst_task_cleanup_all();
-  for (int i = 0; i < 500 && !(threads_left().empty() && descriptors() <= before); i++)
+  for (int i = 0; i < 500 && !(processors_left().empty() && descriptors() <= before); i++)
     g_usleep(10000);
-  if (!threads_left().empty())
-    fault("threads are left:%s", threads_left().c_str());
+  if (!processors_left().empty())
+    fault("threads are left:%s", processors_left().c_str());
   if (descriptors() > before)
     fault("%ld descriptors are left", descriptors() - before);
   if (served.load() == 0 || calls.load() == 0)

@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -31,17 +30,10 @@ constexpr unsigned kActors = 3;
 // An operation that takes this long has hung.
 constexpr double kHangSeconds = 30;
 
-// The threads of links, which have the links' names, and of runtimes. Those of GStreamer's own pool
-// stay for a while.
-std::string threads_left()
+// The threads of links have the links' names.
+std::string links_left()
 {
-  std::string names;
-  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
-    const std::string name = first_line(task.path().string() + "/comm");
-    if ((name.size() == 2 && name[0] == 'l') || name.rfind("sl-", 0) == 0)
-      names += " " + name;
-  }
-  return names;
+  return threads_left([](const std::string &name) { return name.size() == 2 && name[0] == 'l'; });
 }
 
 // --- What each thread is doing, to name what hangs ---
@@ -60,13 +52,6 @@ struct Beat {
     count++;
   }
 };
-
-using Random = std::minstd_rand;
-
-unsigned below(Random &random, unsigned limit)
-{
-  return std::uniform_int_distribution<unsigned>(0, limit - 1)(random);
-}
 
 // --- Operations ---
 
@@ -497,10 +482,10 @@ int main(int argc, char **argv)
     run.stop_all();
   }
   gst_task_cleanup_all();
-  for (int i = 0; i < 500 && !threads_left().empty(); i++)
+  for (int i = 0; i < 500 && !links_left().empty(); i++)
     g_usleep(10000);
-  if (!threads_left().empty())
-    fault("threads are left:%s", threads_left().c_str());
+  if (!links_left().empty())
+    fault("threads are left:%s", links_left().c_str());
   gst_deinit();
   std::printf("%u faults\n", faults.load());
   return faults.load() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -84,6 +84,22 @@ std::string first_line(const std::string &file)
   return line;
 }
 
+unsigned below(Random &random, unsigned limit)
+{
+  return std::uniform_int_distribution<unsigned>(0, limit - 1)(random);
+}
+
+std::string threads_left(bool (*is_ours)(const std::string &name))
+{
+  std::string names;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const std::string name = first_line(task.path().string() + "/comm");
+    if (name.rfind("sl-", 0) == 0 || is_ours(name))
+      names += " " + name;
+  }
+  return names;
+}
+
 // A buffer that fell into a segment it does not belong to can be due in a hundred years.
 GstPadProbeReturn Sink::on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer self)
 {

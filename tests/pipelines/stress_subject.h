@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The pipelines that the stress test works on, and what it prints of them.
+// The pipelines that the stress test works on and what it prints of them, and what it shares with
+// the mixed load.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,14 @@ double slowness();
 // Takes GStreamer's formats too.
 void fault(const char *format, ...);
 std::string first_line(const std::string &file);
+
+using Random = std::minstd_rand;
+// From 0 to `limit` - 1.
+unsigned below(Random &random, unsigned limit);
+
+// The names of the threads that are there of those of runtimes and of those that `is_ours` says are
+// of elements. Those of GStreamer's own pool stay for a while.
+std::string threads_left(bool (*is_ours)(const std::string &name));
 
 constexpr unsigned kPipelines = 20;
 
