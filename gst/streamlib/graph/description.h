@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A graph as the user describes it, and the flat form that the compiler works from.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gst/streamlib/graph/json.h"
+#include "gst/streamlib/graph/problem.h"
+#include "gst/streamlib/gstslenums.h"
+
+namespace streamlib::graph {
+
+enum class RestartPolicy { Never, OnError, Always };
+
+// When a node is started anew, and how often.
+struct Restart {
+  RestartPolicy policy = RestartPolicy::Never;
+  uint64_t delay_ms = 500;  // Before the first attempt; doubled for each further one.
+  uint64_t max_delay_ms = 30000;
+  std::optional<uint64_t> attempts;  // In a row; without: no limit.
+  std::optional<uint64_t> stall_ms;  // A node without a buffer for this long has failed.
+
+  friend bool operator==(const Restart &, const Restart &) = default;
+};
+
+enum class LinkTiming { Passthrough, Restart };
+enum class UpstreamRemoved { Eos, Gap };
+
+// One node of the flat graph: every template is expanded, every short name resolved.
+struct FlatNode {
+  std::string id;       // Of an expanded template: "instance/node".
+  std::string pointer;  // Where it stands in the description.
+  std::string factory;  // An element factory; empty for a bin.
+  std::string bin;      // Launch syntax; empty for an element.
+  Json config;          // An object: values of properties, "pad::property" for those of pads.
+  std::optional<GstSlScheduling> scheduling;
+  std::optional<GstSlExecution> execution;
+  std::optional<GstSlPriority> priority;
+  Restart restart;
+  bool essential = false;
+  std::string fallback;  // The id of a node; empty: none.
+  UpstreamRemoved on_upstream_removed = UpstreamRemoved::Eos;
+
+  // What makes a running element the right one: all but what can be changed in place is the same.
+  friend bool operator==(const FlatNode &, const FlatNode &) = default;
+};
+
+// A pad of a node, as a link names it. Ids may hold dots no more than pad names do.
+struct PadName {
+  std::string node;
+  std::string
+      pad;  // Always resolved by validation where the pad's name can be known; "" otherwise.
+
+  friend bool operator==(const PadName &, const PadName &) = default;
+  friend auto operator<=>(const PadName &, const PadName &) = default;
+};
+
+std::string to_text(const PadName &name);  // "node.pad"
+
+struct FlatLink {
+  std::string pointer;
+  PadName from;
+  PadName to;
+  std::optional<GstSlLinkPolicy> policy;  // Without: the compiler may also fuse the two.
+  std::optional<uint32_t> depth;
+  std::optional<LinkTiming> timing;
+
+  friend bool operator==(const FlatLink &, const FlatLink &) = default;
+};
+
+// A ghost pad of the graph's bin.
+struct FlatPort {
+  std::string name;
+  std::string pointer;
+  PadName pad;
+
+  friend bool operator==(const FlatPort &, const FlatPort &) = default;
+};
+
+struct FlatGraph {
+  std::string name;
+  std::vector<FlatNode> nodes;  // In the description's order; so are the others.
+  std::vector<FlatLink> links;
+  std::vector<FlatPort> inputs;
+  std::vector<FlatPort> outputs;
+
+  const FlatNode *find(std::string_view id) const;
+};
+
+// Where files that a description names ("template": {"file": …}) are looked up.
+struct LoadOptions {
+  std::string base_directory;
+};
+
+// The description itself: the JSON with what the loader understood of it. Copies are independent.
+class Description {
+public:
+  // An empty graph.
+  Description();
+
+  // Reads the text and checks everything that needs no element factory: types of members, names,
+  // endpoints of links, templates. Unknown keys stay.
+  static support::Result<Description, Problems> load(std::string_view text,
+                                                     const LoadOptions &options = {});
+  static support::Result<Description, Problems> from_json(Json json,
+                                                          const LoadOptions &options = {});
+
+  const Json &json() const { return json_; }
+  const FlatGraph &flat() const { return flat_; }
+  // As it was given, but the values of secrets are masked.
+  Json masked() const;
+
+private:
+  Json json_;
+  FlatGraph flat_;
+};
+
+// Checks a loaded description against the elements that are installed: types, pads, properties and
+// their values, caps, second links on an input, cycles, nodes with no way to data. Resolves the
+// pads that a link leaves open and the short names of types. Any thread.
+Problems validate(FlatGraph &graph);
+
+// Whether the value of this property must not be shown: by its name (token, password, secret,
+// credential, …, also inside of a URI's user part).
+bool is_secret(std::string_view property);
+inline constexpr const char *kMask = "***";
+
+}  // namespace streamlib::graph
