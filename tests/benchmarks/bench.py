@@ -103,8 +103,10 @@ def verdict(row):
 
 def cells(row):
     figure = f"{row['figure']:.3g}" + ("×" if row["compared"] == "ratio" else "")
+    has_baseline = bool(row["baseline"])
     return [row["row"], value(row["subject_median"], row["unit"]),
-            value(row["baseline_median"], row["unit"]), short(row["baseline"]),
+            value(row["baseline_median"], row["unit"]) if has_baseline else "-",
+            short(row["baseline"]),
             figure, row["budget"] or "", row["goal"] or "", verdict(row)]
 
 
@@ -116,6 +118,9 @@ def print_table(rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
+    for row in rows:
+        if row.get("note"):
+            print(f"{row['row']}: {row['note']}")
 
 
 def as_json(rows, seconds):

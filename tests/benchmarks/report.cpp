@@ -79,6 +79,7 @@ std::string json(const Row &row)
   for (const auto &[name, values] : row.details)
     details.add(name, number(median(values)));
   out.add("details", details.text());
+  out.add("note", quoted(row.note));
   return out.text();
 }
 
@@ -148,6 +149,8 @@ void print_row(const Row &row)
   const char *verdict = !row.spec.has_budget ? "-" : row.met() ? "met" : "MISSED";
   fprintf(stderr, "%-28s %10.3g %-12s %s\n", row.spec.id.c_str(), row.figure(),
           row.spec.has_budget ? row.spec.budget.text().c_str() : "", verdict);
+  if (!row.note.empty())
+    fprintf(stderr, "%-28s %s\n", "", row.note.c_str());
 }
 
 }  // namespace streamlib::bench

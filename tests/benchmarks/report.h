@@ -52,6 +52,8 @@ struct Row {
   double others_cpus = 0;
   // Further figures, by name: one value for each repetition, the median is reported.
   std::map<std::string, std::vector<double>> details;
+  // For people: why something of the row is missing.
+  std::string note;
 
   // What is compared with the budget: the median over the pairs.
   double figure() const;

@@ -2,10 +2,22 @@
 // Many live streams in a process of their own: what they cost, and how late they are.
 #pragma once
 
-#include <optional>
 #include <string>
 
+#include "gst/support/result.h"
+
 namespace streamlib::bench {
+
+struct StreamLoad {
+  // In launch syntax, with a sink that is called `sink`, and a buffer each 10 ms.
+  std::string description;
+  int streams = 0;
+  double seconds = 0;
+  // So many streams share a pipeline. Each pipeline has a bus, and that has descriptors.
+  int per_pipeline = 1;
+  // What each stream takes; the system is asked first whether it has as many.
+  int threads_per_stream = 0;
+};
 
 struct StreamFigures {
   double cpu_percent = 0;
@@ -25,11 +37,9 @@ struct StreamFigures {
   double delivered = 0;
 };
 
-// Starts this program again with run_stream_load_child()'s arguments. `description` is a pipeline
-// in launch syntax whose sink is called `sink`, with a buffer each 10 ms. None, with a word
-// on standard error, where the system does not allow so many.
-std::optional<StreamFigures> measure_streams(const std::string &description, int streams,
-                                             double seconds);
+// Starts this program again with run_stream_load_child()'s arguments. A failure says why the system
+// does not allow so many streams, or that they did not start or end in time.
+support::Result<StreamFigures> measure_streams(const StreamLoad &load);
 
 // True when the command line was such a one; the program ends with `exit_code` then.
 bool run_stream_load_child(int argc, char **argv, int *exit_code);
