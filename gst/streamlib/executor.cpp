@@ -29,6 +29,8 @@ constexpr size_t kSmallestRing = 1024;
 
 // The worker of the calling thread.
 thread_local void *current_worker = nullptr;
+// The executor whose timekeeper the calling thread is, while it puts what is due into the queue.
+[[gnu::tls_model("initial-exec")]] thread_local const void *fires_now = nullptr;
 
 unsigned cpus()
 {
@@ -63,24 +65,10 @@ Executor::Executor(const Settings &settings)
 
 Executor::~Executor()
 {
-  for (const auto &ring : rings_)
-    delete ring.load();
   g_mutex_clear(&mutex_);
 }
 
 // --- Start and end ---
-
-// Under the lock.
-void Executor::make_room()
-{
-  members_++;
-  const size_t count = ring_count_.load();
-  const size_t room = count == 0 ? 0 : rings_[count - 1].load()->capacity();
-  if (members_.load() <= room)
-    return;
-  rings_[count].store(new Ring(std::max(kSmallestRing, room * 2)));
-  ring_count_.store(count + 1);
-}
 
 bool Executor::start_timekeeper()
 {
@@ -101,7 +89,7 @@ std::shared_ptr<JobHost> Executor::join()
   const MutexLock lock(mutex_);
   if (is_closing_.load() || !start_timekeeper())
     return nullptr;
-  make_room();
+  queue_.make_room(++members_, kSmallestRing);
   return {this, [self = shared_from_this()](JobHost *) { self->members_--; }};
 }
 
@@ -130,7 +118,7 @@ void Executor::close()
       g_thread_join(thread);
   }
   // Jobs that were stopped while they were queued hold the executor, and it holds them.
-  while (StepJob *job = take())
+  while (StepJob *job = queue_.take())
     job->queued_self.reset();
 }
 
@@ -147,41 +135,12 @@ void Executor::set_workers(unsigned workers)
 // RT
 void Executor::submit(StepJob &job)
 {
-  const size_t count = ring_count_.load(std::memory_order_acquire);
-  // It fails only while a thread stands between taking from a slot and giving it back, and all
-  // others have gone round the whole ring.
-  while (!rings_[count - 1].load(std::memory_order_relaxed)->push(&job))
-    std::this_thread::yield();
-  notify();
-}
-
-StepJob *Executor::take()
-{
-  const size_t count = ring_count_.load(std::memory_order_acquire);
-  for (size_t i = 0; i < count; i++) {
-    if (StepJob *job = rings_[i].load(std::memory_order_relaxed)->pop())
-      return job;
-  }
-  return nullptr;
-}
-
-bool Executor::has_jobs() const
-{
-  const size_t count = ring_count_.load(std::memory_order_acquire);
-  for (size_t i = 0; i < count; i++) {
-    if (rings_[i].load(std::memory_order_relaxed)->has_items())
-      return true;
-  }
-  return false;
-}
-
-size_t Executor::waiting_jobs() const
-{
-  const size_t count = ring_count_.load(std::memory_order_acquire);
-  size_t jobs = 0;
-  for (size_t i = 0; i < count; i++)
-    jobs += rings_[i].load(std::memory_order_relaxed)->size();
-  return jobs;
+  queue_.push(&job);
+  // The timekeeper tells of all that it has put there at once.
+  if (G_UNLIKELY(fires_now == this))
+    fired_++;
+  else
+    notify();
 }
 
 // One worker is woken at a time, and wakes the next one if it finds more than it takes.
@@ -227,7 +186,7 @@ void Executor::work(Worker &worker)
   while (!is_closing_.load()) {
     if (retire())
       continue;
-    StepJob *job = take();
+    StepJob *job = queue_.take();
     if (job == nullptr) {
       sleep_until_work();
       continue;
@@ -340,9 +299,10 @@ void Executor::keep_time()
     is_asked_.store(false, std::memory_order_seq_cst);
     is_watching_.store(true, std::memory_order_seq_cst);
     take_orders();
-    wheel_.advance(monotonic_ns(),
-                   [](const std::shared_ptr<StepJob> &job) { job->wake_at_deadline(); });
-    const bool watches = look_after_workers();
+    const size_t fired = fire_due();
+    // With more than the workers take at once there will be jobs that wait, and this thread would
+    // only be woken again to watch them.
+    const bool watches = look_after_workers() || fired > wanted_workers_.load();
     is_watching_.store(watches, std::memory_order_seq_cst);
     // What came between the look and the word of it.
     if (!watches && has_jobs() && sleepers_.load(std::memory_order_seq_cst) == 0)
@@ -357,6 +317,19 @@ void Executor::keep_time()
   }
   take_orders();
   wheel_.clear();
+}
+
+// How many jobs were put into the queue.
+size_t Executor::fire_due()
+{
+  fired_ = 0;
+  fires_now = this;
+  wheel_.advance(monotonic_ns(),
+                 [](const std::shared_ptr<StepJob> &job) { job->wake_at_deadline(); });
+  fires_now = nullptr;
+  if (fired_ > 0)
+    notify();
+  return fired_;
 }
 
 void Executor::take_orders()
@@ -376,7 +349,7 @@ bool Executor::look_after_workers()
 {
   if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0)
     return false;
-  for (size_t jobs = waiting_jobs();
+  for (size_t jobs = queue_.size();
        jobs > 0 && active_.load() < wanted_workers_.load() && add_active(); jobs--) {
   }
   const int64_t now = monotonic_ns();
@@ -420,7 +393,8 @@ void Executor::stand_in(Worker &worker)
   refused_spares_.fetch_add(1, std::memory_order_relaxed);
   GST_WARNING(
       "%u workers are blocked and there is no spare for more: jobs wait until one comes "
-      "back (max-spares is %u)",
+      "back (max-spares is %u; sinks of one pipeline that all preroll take a thread each, with "
+      "async=false they do not)",
       blocked_.load(), max_spares_.load());
 }
 

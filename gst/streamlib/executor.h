@@ -14,10 +14,10 @@
 #include "gst/streamlib/step_job.h"
 #include "gst/streamlib/timer_wheel.h"
 #include "gst/support/histogram.h"
-#include "gst/support/mpmc_ring.h"
 #include "gst/support/mpsc_list.h"
 #include "gst/support/parker.h"
 #include "gst/support/pointer_ring.h"
+#include "gst/support/run_queue.h"
 
 namespace streamlib {
 
@@ -98,7 +98,6 @@ private:
   };
 
   bool start_timekeeper();
-  void make_room();
   static gpointer run_worker(gpointer data);
   static gpointer run_timekeeper(gpointer data);
 
@@ -110,15 +109,14 @@ private:
   void come_back(Worker &worker);
 
   // Any thread.
-  StepJob *take();
-  bool has_jobs() const;
-  size_t waiting_jobs() const;
+  bool has_jobs() const { return queue_.has_items(); }
   void notify();
   void ask_timekeeper();
 
   // Timekeeper.
   void keep_time();
   void take_orders();
+  size_t fire_due();
   bool look_after_workers();
   bool is_stuck(Worker &worker, int64_t now);
   void stand_in(Worker &worker);
@@ -130,12 +128,7 @@ private:
   std::atomic<unsigned> max_spares_;
   const int64_t tick_ns_;
 
-  // The queue: a job is in it once at most, so that a ring for all of them does not fill. When more
-  // join than the last ring can hold, a longer one follows; those before it are emptied first.
-  using Ring = support::MpmcRing<StepJob>;
-  static constexpr size_t kMaxRings = 24;
-  std::array<std::atomic<Ring *>, kMaxRings> rings_ = {};
-  std::atomic<size_t> ring_count_ = 0;
+  support::RunQueue<StepJob, &StepJob::queue_next> queue_;
   std::atomic<size_t> members_ = 0;
 
   // --- Workers. `active` are those that run jobs or look for some: not the blocked, nor spares.
@@ -156,6 +149,7 @@ private:
   std::atomic<bool> is_watching_ = false;
   support::MpscList<StepJob> orders_;
   TimerWheel wheel_;
+  size_t fired_ = 0;
   GThread *timekeeper_thread_ = nullptr;
 
   // Guards the list of workers, which the timekeeper alone extends, and the start and the end.

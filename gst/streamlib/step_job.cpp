@@ -155,12 +155,13 @@ void StepJob::run()
 
 void StepJob::take_turn()
 {
+  const int64_t now = monotonic_ns();
   if (wanted_at_ != 0) {
-    const int64_t late = monotonic_ns() - std::exchange(wanted_at_, 0);
+    const int64_t late = now - std::exchange(wanted_at_, 0);
     if (late > 0)
       host_->note_lateness(late);
   }
-  const int64_t end = monotonic_ns() + kTurnNs;
+  const int64_t end = now + kTurnNs;
   for (int i = 0; i < kStepsPerTurn && may_run_.load(); i++) {
     if (G_UNLIKELY(!full_links_.empty())) {
       if (wait_for_space())

@@ -109,6 +109,7 @@ public:
   std::shared_ptr<StepJob> armed_self;
   std::atomic<bool> is_armed = false;
   StepJob *next = nullptr;
+  StepJob *queue_next = nullptr;
   StepJob *timer_next = nullptr;
   StepJob *timer_previous = nullptr;
   std::shared_ptr<StepJob> timer_self;

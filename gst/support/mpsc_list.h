@@ -6,8 +6,9 @@
 
 namespace streamlib::support {
 
-// Node has a member `Node *next`. The list does not own its nodes.
-template <typename Node>
+// `Next` is the node's link. The list does not own its nodes. Several threads may take as well,
+// each of them all that is there.
+template <typename Node, Node *Node::*Next = &Node::next>
 class MpscList {
 public:
   // Any thread. True when the list was empty: then the taker may have to be woken.
@@ -15,7 +16,7 @@ public:
   {
     Node *head = head_.load(std::memory_order_relaxed);
     do {
-      node->next = head;
+      node->*Next = head;
     } while (!head_.compare_exchange_weak(head, node, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
     return head == nullptr;
@@ -27,8 +28,8 @@ public:
     Node *newest = head_.exchange(nullptr, std::memory_order_seq_cst);
     Node *oldest = nullptr;
     while (newest != nullptr) {
-      Node *next = newest->next;
-      newest->next = oldest;
+      Node *next = newest->*Next;
+      newest->*Next = oldest;
       oldest = newest;
       newest = next;
     }

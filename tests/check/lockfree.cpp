@@ -10,11 +10,13 @@
 #include "gst/support/histogram.h"
 #include "gst/support/parker.h"
 #include "gst/support/pointer_ring.h"
+#include "gst/support/run_queue.h"
 
 using streamlib::support::Histogram;
 using streamlib::support::monotonic_ns;
 using streamlib::support::Parker;
 using streamlib::support::PointerRing;
+using streamlib::support::RunQueue;
 
 namespace {
 
@@ -149,6 +151,83 @@ void parker_keeps_deadlines()
   CHECK(!parker.unpark());
 }
 
+struct Node {
+  Node *next_to_run = nullptr;
+  // Not atomic: the queue itself has to hand it on from thread to thread.
+  unsigned runs = 0;
+};
+using Nodes = RunQueue<Node, &Node::next_to_run>;
+
+// A push that finds no place in the ring does not wait for one: nothing is taken here meanwhile.
+void run_queue_never_waits()
+{
+  Nodes queue;
+  queue.make_room(2, 2);
+  std::vector<Node> nodes(7);
+  for (Node &node : nodes)
+    queue.push(&node);
+  CHECK(queue.has_items() && queue.size() >= 2);
+  for (size_t i = 0; i < nodes.size(); i++) {
+    Node *node = queue.take();
+    CHECK(node != nullptr);
+    CHECK(node->runs++ == 0);
+  }
+  CHECK(queue.take() == nullptr && !queue.has_items() && queue.size() == 0);
+}
+
+// Each node is with one thread at a time and none is lost, though the ring is too short for all, so
+// that some always stand beside it.
+void run_queue_loses_nothing()
+{
+  constexpr unsigned kRuns = 20000;
+  Nodes queue;
+  queue.make_room(4, 4);
+  std::vector<Node> nodes(9);
+  for (Node &node : nodes)
+    queue.push(&node);
+  std::atomic<unsigned> done = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; i++) {
+    threads.emplace_back([&] {
+      while (done < nodes.size()) {
+        Node *node = queue.take();
+        if (node == nullptr)
+          std::this_thread::yield();
+        else if (++node->runs < kRuns)
+          queue.push(node);
+        else
+          done++;
+      }
+    });
+  }
+  for (std::thread &thread : threads)
+    thread.join();
+  CHECK(!queue.has_items());
+  for (const Node &node : nodes)
+    CHECK(node.runs == kRuns);
+}
+
+void run_queue_grows_while_used()
+{
+  Nodes queue;
+  queue.make_room(1, 2);
+  std::vector<Node> nodes(64);
+  std::thread pusher([&] {
+    for (size_t i = 0; i < nodes.size(); i++) {
+      queue.make_room(i + 1, 2);
+      queue.push(&nodes[i]);
+    }
+  });
+  for (size_t taken = 0; taken < nodes.size();) {
+    if (Node *node = queue.take()) {
+      CHECK(node->runs++ == 0);
+      taken++;
+    }
+  }
+  pusher.join();
+  CHECK(queue.take() == nullptr);
+}
+
 void histogram_knows_quantiles()
 {
   Histogram histogram;
@@ -193,8 +272,11 @@ int main()
   ring_is_bounded();
   parker_wakes();
   parker_keeps_deadlines();
+  run_queue_never_waits();
+  run_queue_loses_nothing();
+  run_queue_grows_while_used();
   histogram_knows_quantiles();
   histogram_is_read_while_filled();
-  std::printf("7 passed, 0 failed\n");
+  std::printf("10 passed, 0 failed\n");
   return 0;
 }
