@@ -28,12 +28,16 @@ struct Codec {
   std::vector<std::pair<std::string, std::string>> parameters;  // a=fmtp, in order.
   std::vector<std::string> feedback;                            // "nack", "nack pli", "ccm fir".
   std::optional<int> rtx_payload_type;                          // RFC 4588, by `apt`.
+
+  friend bool operator==(const Codec &, const Codec &) = default;
 };
 
 // a=extmap (RFC 8285).
 struct HeaderExtension {
   int id = 0;
   std::string uri;
+
+  friend bool operator==(const HeaderExtension &, const HeaderExtension &) = default;
 };
 
 // One m= section.
@@ -49,12 +53,16 @@ struct MediaParameters {
   std::string cname;
   std::string stream_id;  // a=msid; one for all sections (RFC 9725 §4.4.2).
   std::string track_id;
+
+  friend bool operator==(const MediaParameters &, const MediaParameters &) = default;
 };
 
 // a=fingerprint (RFC 8122).
 struct Fingerprint {
   std::string hash;  // Lower case: "sha-256".
   std::vector<uint8_t> digest;
+
+  friend bool operator==(const Fingerprint &, const Fingerprint &) = default;
 };
 
 struct IceCredentials {
@@ -74,6 +82,8 @@ struct TransportParameters {
   bool end_of_candidates = false;
   std::vector<Fingerprint> fingerprints;
   DtlsSetup setup = DtlsSetup::Actpass;
+
+  friend bool operator==(const TransportParameters &, const TransportParameters &) = default;
 };
 
 // A STUN or TURN server, of a property or of a Link header (RFC 9725 §4.6).
@@ -81,6 +91,8 @@ struct IceServer {
   std::string uri;  // "stun:host:port", "turn:host:port?transport=udp", "turns:…" (RFC 7064, 7065).
   std::string username;
   std::string credential;
+
+  friend bool operator==(const IceServer &, const IceServer &) = default;
 };
 
 }  // namespace streamlib::webrtc
