@@ -44,6 +44,9 @@ struct FlatNode {
   bool essential = false;
   std::string fallback;  // The id of a node; empty: none.
   UpstreamRemoved on_upstream_removed = UpstreamRemoved::Eos;
+  // For what stands in the file of a template: the place there, "effects.json#/templates/…"; the
+  // pointer is then that of the template's use.
+  std::string inside;
 
   // What makes a running element the right one: all but what can be changed in place is the same.
   friend bool operator==(const FlatNode &, const FlatNode &) = default;
@@ -68,6 +71,7 @@ struct FlatLink {
   std::optional<GstSlLinkPolicy> policy;  // Without: the compiler may also fuse the two.
   std::optional<uint32_t> depth;
   std::optional<LinkTiming> timing;
+  std::string inside;  // As that of a node.
 
   friend bool operator==(const FlatLink &, const FlatLink &) = default;
 };
@@ -77,6 +81,7 @@ struct FlatPort {
   std::string name;
   std::string pointer;
   PadName pad;
+  std::string inside;  // As that of a node.
 
   friend bool operator==(const FlatPort &, const FlatPort &) = default;
 };
@@ -89,9 +94,12 @@ struct FlatGraph {
   std::vector<FlatPort> outputs;
 
   const FlatNode *find(std::string_view id) const;
+
+  friend bool operator==(const FlatGraph &, const FlatGraph &) = default;
 };
 
-// Where files that a description names ("template": {"file": …}) are looked up.
+// Where files that a description names ("template": {"file": …}) are looked up; empty: the current
+// directory. A template's file names others relative to its own place.
 struct LoadOptions {
   std::string base_directory;
 };
@@ -113,10 +121,13 @@ public:
   const FlatGraph &flat() const { return flat_; }
   // As it was given, but the values of secrets are masked.
   Json masked() const;
+  // The members that no key of the format is, kept as they are: for tools that want to show them.
+  const Problems &unknown_keys() const { return unknown_keys_; }
 
 private:
   Json json_;
   FlatGraph flat_;
+  Problems unknown_keys_;
 };
 
 // Checks a loaded description against the elements that are installed: types, pads, properties and
@@ -128,5 +139,10 @@ Problems validate(FlatGraph &graph);
 // credential, …, also inside of a URI's user part).
 bool is_secret(std::string_view property);
 inline constexpr const char *kMask = "***";
+// The same text without the passwords of URIs, the values of secret names ("token=…", in queries of
+// URIs, launch syntax and structures) and bearer tokens.
+std::string masked_text(std::string_view text);
+// The same value without secrets: those of secret names, and those within texts.
+Json masked_json(const Json &value);
 
 }  // namespace streamlib::graph

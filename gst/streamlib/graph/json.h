@@ -22,6 +22,12 @@ public:
   using Object = std::vector<Member>;
 
   Json() = default;
+  // Not inline: GCC 12 sees uninitialised parts in a variant that it moves in place.
+  Json(const Json &other);
+  Json(Json &&other) noexcept;
+  Json &operator=(const Json &other);
+  Json &operator=(Json &&other) noexcept;
+  ~Json();
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
   Json(int value) : value_(static_cast<int64_t>(value)) {}

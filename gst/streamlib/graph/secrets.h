@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Which parts of texts and values must not be shown.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gst/streamlib/graph/description.h"
+
+namespace streamlib::graph {
+
+// The secrets that a description holds, wherever their values stand.
+class Secrets {
+public:
+  // Those in the configs and launch lines of the nodes, among them what came from parameters.
+  explicit Secrets(const FlatGraph &graph);
+  Secrets() = default;
+
+  // Notes the secrets of one config, or of one launch line.
+  void add_config(const Json &config);
+  void add_text(std::string_view text);
+
+  // The text without any of them, nor what masked_text() finds.
+  std::string masked(std::string_view text) const;
+  // The same of all texts within.
+  Json masked_json(const Json &value) const;
+  // The reasons and hints without them.
+  void mask(Problems &problems) const;
+
+private:
+  void add(std::string_view secret);
+  void add_all(const Json &value);
+
+  std::vector<std::string> values_;  // The longest first.
+};
+
+}  // namespace streamlib::graph
