@@ -182,7 +182,7 @@ void Dtls::advance()
     } else {
       const int reason = SSL_get_error(ssl_.get(), result);
       if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
-        fail(handshake_failure());
+        break_off(handshake_failure());
     }
   }
   if (state_ == State::Verified)
@@ -195,12 +195,12 @@ void Dtls::finish_handshake()
   const X509Ptr certificate(SSL_get1_peer_certificate(ssl_.get()));
   // verify() has said so already; that no media can flow without is worth asking twice.
   if (certificate == nullptr || !match_fingerprint(certificate.get(), accepted_)) {
-    fail(Failure{0, "The peer's certificate was not verified.", "no matching certificate"});
+    break_off(Failure{0, "The peer's certificate was not verified.", "no matching certificate"});
     return;
   }
   Result<SrtpKeys> keys = export_keys();
   if (!keys) {
-    fail(keys.take_error());
+    break_off(keys.take_error());
     return;
   }
   uint8_t digest[EVP_MAX_MD_SIZE];
@@ -263,7 +263,7 @@ void Dtls::read_records()
         owner_.dtls_closed();
         return;
       default:
-        fail(Failure{0, "The DTLS association with the peer broke.", take_openssl_errors()});
+        break_off(Failure{0, "The DTLS association with the peer broke.", take_openssl_errors()});
         return;
     }
   }
@@ -283,7 +283,7 @@ Failure Dtls::handshake_failure()
                  facts};
 }
 
-void Dtls::fail(Failure failure)
+void Dtls::break_off(Failure failure)
 {
   if (state_ == State::Ended)
     return;
@@ -328,7 +328,7 @@ void Dtls::on_timer()
     return;
   ERR_clear_error();
   if (DTLSv1_handle_timeout(ssl_.get()) < 0)
-    fail(Failure{0, "The peer does not answer the DTLS handshake.", take_openssl_errors()});
+    break_off(Failure{0, "The peer does not answer the DTLS handshake.", take_openssl_errors()});
   rearm_timer();
 }
 

@@ -69,7 +69,7 @@ private:
   void advance();
   void finish_handshake();
   void read_records();
-  void fail(support::Failure failure);
+  void break_off(support::Failure failure);
   support::Failure handshake_failure();
   support::Result<SrtpKeys> export_keys();
   void rearm_timer();

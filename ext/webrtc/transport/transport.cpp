@@ -131,7 +131,7 @@ void TransportImpl::warn(const Failure &why)
 }
 
 // May be within a callback of libnice: the agents go afterwards.
-void TransportImpl::fail(Failure why)
+void TransportImpl::give_up(Failure why)
 {
   if (is_over())
     return;
@@ -169,7 +169,7 @@ void TransportImpl::gather(ResolvedIceServers found)
     warn(problem);
   const auto is_relay = [](const ParsedIceServer &one) { return one.kind != IceServerKind::Stun; };
   if (settings_.relay_only && std::none_of(found.servers.begin(), found.servers.end(), is_relay)) {
-    fail(Failure{0,
+    give_up(Failure{0,
                  "Only relays are to be used (relay policy), and there is no usable TURN server; "
                  "give one, or allow all kinds of candidates.",
                  std::to_string(settings_.servers.size()) + " servers given"});
@@ -179,7 +179,7 @@ void TransportImpl::gather(ResolvedIceServers found)
   ice_->add_servers(servers_);
   Status begun = ice_->gather();
   if (!begun)
-    fail(begun.take_error());
+    give_up(begun.take_error());
 }
 
 TransportParameters TransportImpl::local_parameters() const
@@ -275,7 +275,7 @@ void TransportImpl::start_dtls_if_due()
       (*role_ == DtlsRole::Client && ice_->state() != IceState::Connected))
     return;
   if (Status started = dtls_.start(*role_, remote_->fingerprints); !started)
-    fail(started.take_error());
+    give_up(started.take_error());
 }
 
 // What ICE and DTLS together mean for the state.
@@ -305,11 +305,11 @@ void TransportImpl::on_connect_limit()
   const std::string seconds = seconds_text(settings_.connect_limit_ms);
   const IceFigures &figures = ice_->figures();
   if (ice_->state() == IceState::Connected)
-    fail(Failure{0,
+    give_up(Failure{0,
                  "The peer was found, but did not finish the DTLS handshake in " + seconds + " s.",
                  "ICE " + std::string(ice_->component_state())});
   else
-    fail(Failure{0,
+    give_up(Failure{0,
                  "No way to the peer was found in " + seconds +
                      " s; a firewall may be in between: a TURN server helps then.",
                  "ICE " + std::string(ice_->component_state()) +
@@ -489,7 +489,7 @@ void TransportImpl::dtls_verified(SrtpKeys keys)
 {
   Result<std::unique_ptr<Srtp>> srtp = Srtp::create(keys);
   if (!srtp) {
-    fail(srtp.take_error());
+    give_up(srtp.take_error());
     return;
   }
   srtp_ = std::move(*srtp);
@@ -503,7 +503,7 @@ void TransportImpl::dtls_verified(SrtpKeys keys)
 
 void TransportImpl::dtls_failed(Failure failure)
 {
-  fail(std::move(failure));
+  give_up(std::move(failure));
 }
 
 void TransportImpl::dtls_closed()

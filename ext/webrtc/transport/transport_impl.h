@@ -54,7 +54,7 @@ private:
   template <typename Call>
   void tell(Call call);
   void set_state(TransportState state, support::Failure why = {});
-  void fail(support::Failure why);
+  void give_up(support::Failure why);
   void warn(const support::Failure &why);
 
   support::Result<DtlsRole> role_with(DtlsSetup remote) const;
