@@ -169,10 +169,11 @@ void TransportImpl::gather(ResolvedIceServers found)
     warn(problem);
   const auto is_relay = [](const ParsedIceServer &one) { return one.kind != IceServerKind::Stun; };
   if (settings_.relay_only && std::none_of(found.servers.begin(), found.servers.end(), is_relay)) {
-    give_up(Failure{0,
-                 "Only relays are to be used (relay policy), and there is no usable TURN server; "
-                 "give one, or allow all kinds of candidates.",
-                 std::to_string(settings_.servers.size()) + " servers given"});
+    give_up(
+        Failure{0,
+                "Only relays are to be used (relay policy), and there is no usable TURN server; "
+                "give one, or allow all kinds of candidates.",
+                std::to_string(settings_.servers.size()) + " servers given"});
     return;
   }
   servers_ = std::move(found.servers);
@@ -305,17 +306,17 @@ void TransportImpl::on_connect_limit()
   const std::string seconds = seconds_text(settings_.connect_limit_ms);
   const IceFigures &figures = ice_->figures();
   if (ice_->state() == IceState::Connected)
-    give_up(Failure{0,
-                 "The peer was found, but did not finish the DTLS handshake in " + seconds + " s.",
-                 "ICE " + std::string(ice_->component_state())});
+    give_up(Failure{
+        0, "The peer was found, but did not finish the DTLS handshake in " + seconds + " s.",
+        "ICE " + std::string(ice_->component_state())});
   else
     give_up(Failure{0,
-                 "No way to the peer was found in " + seconds +
-                     " s; a firewall may be in between: a TURN server helps then.",
-                 "ICE " + std::string(ice_->component_state()) +
-                     ", candidates: " + std::to_string(figures.local_candidates) + " of ours, " +
-                     std::to_string(figures.remote_candidates) + " of the peer, " +
-                     std::to_string(figures.skipped_candidates) + " left out"});
+                    "No way to the peer was found in " + seconds +
+                        " s; a firewall may be in between: a TURN server helps then.",
+                    "ICE " + std::string(ice_->component_state()) +
+                        ", candidates: " + std::to_string(figures.local_candidates) + " of ours, " +
+                        std::to_string(figures.remote_candidates) + " of the peer, " +
+                        std::to_string(figures.skipped_candidates) + " left out"});
 }
 
 Status TransportImpl::begin_restart()
