@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gst/support/environment_proxy.h"
+
 namespace streamlib::http {
 
 using support::adopt_mini;
@@ -204,30 +206,6 @@ Task<Result<Answer, Problem>> request_in_time(Attempt *attempt)
 
 }  // namespace
 
-namespace {
-
-// By the environment, as other programs do it. GLib's own resolver may ask the settings of a
-// desktop and takes threads for that.
-GObjectPtr<GProxyResolver> make_proxy_resolver()
-{
-  const auto value_of = [](const char *name) {
-    const char *value = g_getenv(name);
-    return value != nullptr && value[0] != '\0' ? value : nullptr;
-  };
-  const char *exceptions = value_of("no_proxy");
-  gchar **ignored = g_strsplit_set(exceptions != nullptr ? exceptions : "", ", ", -1);
-  auto resolver = adopt_object(g_simple_proxy_resolver_new(nullptr, ignored));
-  g_strfreev(ignored);
-  auto *simple = reinterpret_cast<GSimpleProxyResolver *>(resolver.get());
-  if (const char *proxy = value_of("http_proxy"))
-    g_simple_proxy_resolver_set_uri_proxy(simple, "http", proxy);
-  if (const char *proxy = value_of("https_proxy"))
-    g_simple_proxy_resolver_set_uri_proxy(simple, "https", proxy);
-  return resolver;
-}
-
-}  // namespace
-
 void Figures::clear()
 {
   for (auto *figure : {&requests, &answers, &not_modified, &bytes, &retries, &last_latency_ns})
@@ -243,7 +221,7 @@ SoupSession *session_of(GstSlRuntime *runtime)
     return known;
   // It belongs to the thread default context, which is that of the I/O thread. It goes with the
   // runtime, after that thread.
-  const GObjectPtr<GProxyResolver> proxies = make_proxy_resolver();
+  const GObjectPtr<GProxyResolver> proxies = support::environment_proxy_resolver();
   SoupSession *session =
       soup_session_new_with_options("proxy-resolver", proxies.get(), "max-conns", kMaxConnections,
                                     "max-conns-per-host", kMaxConnections, "timeout", 0, nullptr);

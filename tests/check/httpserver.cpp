@@ -5,30 +5,13 @@
 
 #include <gst/check/gstcheck.h>
 
+#include "localhost_certificate.h"
+
 namespace fixture {
 
 namespace {
 
 constexpr size_t kBigBytes = 1000000;
-
-// For "localhost", signed by itself: a key that protects nothing.
-constexpr const char *kCertificate =
-    "-----BEGIN PRIVATE KEY-----\n"
-    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgnQLp2xmtzeBT1Yld\n"
-    "sQIw1eKrh+ZCSYLpvEzwjLC+EvahRANCAAQ6eLNniQZVcl4Fd9PSvT+cNW1Akdg9\n"
-    "x5BHTNLs02/42nTJ1RYt0W2HnVsE1nRr/RYVVMH7hPo9CRsqcTQlSoHV\n"
-    "-----END PRIVATE KEY-----\n"
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIBmzCCAUGgAwIBAgIUdTWSEreb/9w6l/ogS+WAM8Nn7tUwCgYIKoZIzj0EAwIw\n"
-    "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMDE1MDc1MloYDzIxMjYxMDI3\n"
-    "MTUwNzUyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\n"
-    "PQMBBwNCAAQ6eLNniQZVcl4Fd9PSvT+cNW1Akdg9x5BHTNLs02/42nTJ1RYt0W2H\n"
-    "nVsE1nRr/RYVVMH7hPo9CRsqcTQlSoHVo28wbTAdBgNVHQ4EFgQU/BePDEXDcCUk\n"
-    "AekidzwN8qo2mcUwHwYDVR0jBBgwFoAU/BePDEXDcCUkAekidzwN8qo2mcUwDwYD\n"
-    "VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI\n"
-    "zj0EAwIDSAAwRQIhAII7l7RNJskmFVft5PtHuUFcRGKGpixwaXFl/5liPIL/AiAc\n"
-    "GldeHXIm+coc9zz8OXHsIFz1agUcaxEv3fBogxoRjw==\n"
-    "-----END CERTIFICATE-----\n";
 
 void give_text(SoupServerMessage *message, guint status, const std::string &text,
                const char *type = "text/plain")
@@ -45,7 +28,8 @@ HttpServer::HttpServer(bool is_tls)
   g_main_context_push_thread_default(context_);
   server_ = soup_server_new(nullptr, nullptr);
   if (is_tls) {
-    GTlsCertificate *certificate = g_tls_certificate_new_from_pem(kCertificate, -1, nullptr);
+    GTlsCertificate *certificate = g_tls_certificate_new_from_pem(
+        (kLocalhostKey + kLocalhostCertificate).c_str(), -1, nullptr);
     fail_unless(certificate != nullptr);
     soup_server_set_tls_certificate(server_, certificate);
     g_object_unref(certificate);
