@@ -55,8 +55,9 @@ struct FlatNode {
 // A pad of a node, as a link names it. Ids may hold dots no more than pad names do.
 struct PadName {
   std::string node;
-  std::string
-      pad;  // Always resolved by validation where the pad's name can be known; "" otherwise.
+  // After validation never empty: the pad's name, or where it is known only once the pad is there,
+  // that of its template ("sink_%u").
+  std::string pad;
 
   friend bool operator==(const PadName &, const PadName &) = default;
   friend auto operator<=>(const PadName &, const PadName &) = default;
