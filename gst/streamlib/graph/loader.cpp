@@ -12,7 +12,9 @@ namespace streamlib::graph {
 namespace {
 
 // What all templates together may make of a description, in bytes.
-constexpr size_t kExpansionBudget = 512 * 1024 * 1024;
+constexpr size_t kExpansionBudget = 128 * 1024 * 1024;
+// What a node costs of it besides its text.
+constexpr size_t kNodeCost = 1024;
 // A name is searched for a nearer one only while problems are few.
 constexpr size_t kHintedProblems = 50;
 
@@ -124,7 +126,13 @@ void Loader::load_nodes(const Json &graph, Scope &scope)
     scope.names.emplace_back(id);
     if (const std::string wrong = wrong_id(id); !wrong.empty()) {
       problems.push_back(here.problem(wrong, "choose another name"));
+    } else if (scope.params != nullptr && budget_ < kNodeCost) {
+      problems.push_back(here.problem("the templates expand to more than a graph can hold",
+                                      "use fewer or smaller templates within each other"));
+      budget_ = 0;
+      return;
     } else if (scope.params != nullptr) {
+      budget_ -= kNodeCost;
       load_node(id, substitute(node, *scope.params, here, problems, budget_), here, scope);
     } else {
       load_node(id, node, here, scope);

@@ -122,7 +122,7 @@ void Loader::load_template(const std::string &id, const Json &type, const Json &
   } else {
     name = reader.text("template");
   }
-  if (name == nullptr || document == nullptr) {
+  if (name == nullptr || document == nullptr || budget_ == 0) {
     ports.unknown = true;
     return;
   }

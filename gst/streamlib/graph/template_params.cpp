@@ -101,6 +101,8 @@ private:
       problems_.push_back(place.problem("the templates expand to more than a graph can hold",
                                         "use fewer or smaller templates within each other"));
     exhausted_ = true;
+    // Nothing more is made of any template.
+    budget_ = 0;
     return false;
   }
 
