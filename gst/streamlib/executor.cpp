@@ -301,8 +301,9 @@ void Executor::keep_time()
     take_orders();
     const size_t fired = fire_due();
     // With more than the workers take at once there will be jobs that wait, and this thread would
-    // only be woken again to watch them.
-    const bool watches = look_after_workers() || fired > wanted_workers_.load();
+    // only be woken again to watch them; but it has to be where workers are missing.
+    const unsigned wanted = wanted_workers_.load();
+    const bool watches = look_after_workers() || (fired > wanted && active_.load() >= wanted);
     is_watching_.store(watches, std::memory_order_seq_cst);
     // What came between the look and the word of it.
     if (!watches && has_jobs() && sleepers_.load(std::memory_order_seq_cst) == 0)

@@ -256,6 +256,37 @@ GST_START_TEST(any_number_of_workers)
 }
 GST_END_TEST;
 
+// Also where work comes from the tick alone, all at once, and one worker gets it done in time.
+GST_START_TEST(workers_that_are_missing_come_with_a_tick)
+{
+  const Pool pool(1);
+  std::vector<std::unique_ptr<PooledRig>> rigs;
+  Hooks hooks;
+  hooks.process = [](GstSlLinkPad *, GstBuffer *, GstBuffer **) {
+    const gint64 end = g_get_monotonic_time() + 100;
+    while (g_get_monotonic_time() < end) {
+    }
+    return GST_FLOW_OK;
+  };
+  for (int i = 0; i < 20; i++) {
+    rigs.push_back(std::make_unique<PooledRig>(pool, Kind::Source, hooks));
+    rigs.back()->add_recorder();
+    make_continuous(*rigs.back(), 20 * GST_MSECOND);
+  }
+  for (const auto &rig : rigs)
+    rig->play();
+  fail_unless(eventually([&] { return pool.stat("threads") == 1 && pool.stat("turns") > 40; }));
+  g_object_set(pool.executor(), "workers", 3, nullptr);
+  // A hundred periods, where the first one or two will do.
+  const gint64 end = g_get_monotonic_time() + limit_ms(2000) * 1000;
+  while (pool.stat("threads") < 3 && g_get_monotonic_time() < end)
+    sleep_ms(5);
+  fail_unless_equals_uint64(pool.stat("threads"), 3);
+  for (const auto &rig : rigs)
+    rig->stop();
+}
+GST_END_TEST;
+
 GST_START_TEST(tick_stays_once_there_is_work)
 {
   const Pool pool(1, 64, 2 * GST_MSECOND);
@@ -346,6 +377,7 @@ static Suite *executor_suite()
   tcase_add_test(tc, stops_and_flushes_under_load);
   tcase_add_test(tc, job_goes_on_with_the_next_executor);
   tcase_add_test(tc, any_number_of_workers);
+  tcase_add_test(tc, workers_that_are_missing_come_with_a_tick);
   tcase_add_test(tc, tick_stays_once_there_is_work);
   tcase_add_test(tc, fork_is_an_error_that_says_so);
   tcase_add_test(tc, ten_thousand_links);
