@@ -401,10 +401,12 @@ void TransportImpl::close_all_ice()
 void TransportImpl::on_ice_closed()
 {
   closing_--;
-  if (closing_ > 0 || closed_ == nullptr)
+  if (closing_ > 0)
     return;
-  const auto call = std::exchange(closed_, nullptr);
-  call();
+  // A call may be the end of this object; what is called does not live in it.
+  const auto calls = std::exchange(closed_, {});
+  for (const auto &call : calls)
+    call();
 }
 
 void TransportImpl::close(std::function<void()> done)
@@ -418,7 +420,8 @@ void TransportImpl::close(std::function<void()> done)
   flow_.store(Flow::Interrupted);
   set_state(TransportState::Closed);
   g_cancellable_cancel(cancellable_.get());
-  closed_ = std::move(done);
+  if (done)
+    closed_.push_back(std::move(done));
   // One more, so that `done` never comes from within this call.
   closing_++;
   close_all_ice();

@@ -97,7 +97,7 @@ private:
   bool is_gathering_ = false;
   int64_t remote_since_us_ = 0;
   size_t closing_ = 0;
-  std::function<void()> closed_;
+  std::vector<std::function<void()>> closed_;
   // Ends with this object; a callback that may come later looks whether it is still there.
   const std::shared_ptr<TransportImpl *> self_ = std::make_shared<TransportImpl *>(this);
   const support::GObjectPtr<GCancellable> cancellable_ = support::adopt_object(g_cancellable_new());
