@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // WHIP and WHEP: a session is made, with all that a server may say to it, and ended.
 #include <cstdlib>
+#include <cstring>
 
 #include "webrtc_signalling_fixture.h"
 
@@ -250,6 +251,37 @@ GST_START_TEST(token_is_sent_with_every_request)
 }
 GST_END_TEST;
 
+// Other ways to say who one is are those of HTTP: here by the address.
+GST_START_TEST(name_and_password_of_the_address_answer_a_challenge)
+{
+  Stage stage;
+  ScriptedHttp other;
+  stage.settings.token.clear();
+  stage.settings.endpoint.insert(strlen("http://"), "me:hush@");
+  const ScriptedAnswer challenge =
+      ScriptedAnswer::of("401 Unauthorized", {{"WWW-Authenticate", "Basic realm=\"whip\""}});
+  const char *basic = "Basic bWU6aHVzaA==";
+  stage.server.answer("POST", challenge);
+  stage.server.answer("POST", created());
+  fail_unless(stage.open().ok());
+  fail_unless(!stage.request("POST").has("authorization"));
+  fail_unless(stage.request("POST", 1).field("authorization") == basic);
+  fail_unless(stage.request("POST", 1).body == "v=0 offer");
+  stage.server.answer("DELETE", challenge);
+  stage.server.answer("DELETE", ScriptedAnswer::of("200 OK"));
+  fail_unless(stage.close().ok());
+  fail_unless(stage.server.requests("DELETE").back().field("authorization") == basic);
+  // Somebody else asks for it.
+  stage.server.answer("POST", redirect("307 X", other.origin() + "/whip"));
+  other.answer("POST", challenge);
+  const auto refused = stage.open();
+  fail_unless(!refused.ok());
+  expect(refused.error(), Category::Unauthorised, "auth-token");
+  fail_unless_equals_int(static_cast<int>(other.requests().size()), 1);
+  fail_unless(!other.requests()[0].has("authorization"));
+}
+GST_END_TEST;
+
 // --- Later ---
 
 GST_START_TEST(unavailable_server_asks_for_time)
@@ -460,6 +492,7 @@ static Suite *webrtc_signalling_suite()
   tcase_add_test(tc, token_stays_with_its_origin);
   tcase_add_test(tc, token_does_not_go_to_a_session_elsewhere);
   tcase_add_test(tc, token_is_sent_with_every_request);
+  tcase_add_test(tc, name_and_password_of_the_address_answer_a_challenge);
   tcase_add_test(tc, unavailable_server_asks_for_time);
   tcase_add_test(tc, nobody_publishes_yet);
   tcase_add_test(tc, counter_offer_is_answered_by_patch);

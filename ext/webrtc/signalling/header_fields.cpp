@@ -213,7 +213,10 @@ std::string resolve_location(const std::string &base, const char *location)
       g_uri_parse_relative(from.get(), std::string(trim(location)).c_str(), kUriFlags, nullptr));
   if (!uri || !is_http(uri.get()))
     return "";
-  // A name and password in a Location would go to whoever it names.
+  // A name and password of the user stay with the origin that they are for.
+  const CStr whole(g_uri_to_string_partial(uri.get(), G_URI_HIDE_FRAGMENT));
+  if (origin_of(whole.get()) == origin_of(base))
+    return whole.get();
   const CStr text(g_uri_to_string_partial(
       uri.get(), static_cast<GUriHideFlags>(G_URI_HIDE_FRAGMENT | G_URI_HIDE_USERINFO)));
   return text.get();

@@ -123,6 +123,12 @@ HttpReply head_of(SoupMessage *message, const std::string &uri)
   return reply;
 }
 
+void set_body(SoupMessage *message, const HttpRequest &request)
+{
+  const BytesPtr body(g_bytes_new(request.body.data(), request.body.size()));
+  soup_message_set_request_body_from_bytes(message, request.content_type.c_str(), body.get());
+}
+
 SignallingFailure too_large(const std::string &uri)
 {
   return make_failure(SignallingCategory::Protocol,
@@ -214,9 +220,15 @@ GObjectPtr<SoupMessage> HttpClient::make_message(const HttpRequest &request) con
   if (!settings_.token.empty() && may_see_token(request.uri))
     set("Authorization", "Bearer " + settings_.token);
   if (!request.content_type.empty()) {
-    const BytesPtr body(g_bytes_new(request.body.data(), request.body.size()));
-    soup_message_set_request_body_from_bytes(message.get(), request.content_type.c_str(),
-                                             body.get());
+    set_body(message.get(), request);
+    // The first attempt has used the body up.
+    g_signal_connect_data(
+        message.get(), "restarted", G_CALLBACK(+[](SoupMessage *again, gpointer sent) {
+          set_body(again, *static_cast<const HttpRequest *>(sent));
+        }),
+        new HttpRequest(request),
+        [](gpointer sent, GClosure *) { delete static_cast<HttpRequest *>(sent); },
+        static_cast<GConnectFlags>(0));
   }
   g_signal_connect(message.get(), "accept-certificate",
                    G_CALLBACK(+[](SoupMessage *, GTlsCertificate *, GTlsCertificateFlags errors,
@@ -299,9 +311,10 @@ Task<SignallingResult<HttpReply>> HttpClient::send_once(const HttpRequest *reque
   if (!stream)
     co_return failure_of_transport(message.get(), request->uri, stream.error(), false);
   HttpReply reply = head_of(message.get(), request->uri);
-  // Session addresses are in request->uri.
-  GST_DEBUG("%s %s: %u, %s", request->method, request->uri.c_str(), reply.status,
-            reply.content_type.c_str());
+  // It may be the address of the session: no higher level than this.
+  const support::CStr name(
+      g_uri_to_string_partial(soup_message_get_uri(message.get()), G_URI_HIDE_USERINFO));
+  GST_DEBUG("%s %s: %u, %s", request->method, name.get(), reply.status, reply.content_type.c_str());
   const bool wants_body = request->wants_body && request->wants_body(reply);
   if (wants_body) {
     SignallingResult<Done> read = co_await read_body(message.get(), stream->get(), &reply);
