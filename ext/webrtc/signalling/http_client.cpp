@@ -20,7 +20,7 @@ using support::Task;
 
 namespace {
 
-constexpr gsize kReadBytes = 16 * 1024;
+constexpr gsize kReadBytes = gsize{16} * 1024;
 constexpr guint kTooManyRequests = 429;
 
 GstDebugCategory *debug_category()
