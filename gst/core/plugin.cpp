@@ -4,10 +4,12 @@
 
 #include "gst/core/gstsllink.h"
 #include "gst/core/gstsltestsrc.h"
+#include "gst/streamlib/streamlib.h"
 
 static gboolean plugin_init(GstPlugin *plugin)
 {
   gboolean ok = FALSE;
+  ok |= gst_element_register(plugin, "slgraph", GST_RANK_NONE, GST_TYPE_SL_GRAPH);
   ok |= GST_ELEMENT_REGISTER(sllink, plugin);
   ok |= GST_ELEMENT_REGISTER(sltestsrc, plugin);
   return ok;

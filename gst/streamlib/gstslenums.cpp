@@ -3,6 +3,7 @@
 #include "gst/streamlib/gstslenums.h"
 
 #include "gst/streamlib/gstsldispatcher.h"
+#include "gst/streamlib/gstslgraph.h"
 #include "gst/streamlib/gstsllinkpad.h"
 
 namespace {
@@ -100,4 +101,29 @@ GType gst_sl_link_error_get_type(void)
       {GST_SL_LINK_ERROR_INCOMPATIBLE, "GST_SL_LINK_ERROR_INCOMPATIBLE", "incompatible"},
       {0, nullptr, nullptr}};
   return register_enum(&id, "GstSlLinkError", values);
+}
+
+GType gst_sl_graph_error_get_type(void)
+{
+  static gsize id = 0;
+  static const GEnumValue values[] = {
+      {GST_SL_GRAPH_ERROR_INVALID, "GST_SL_GRAPH_ERROR_INVALID", "invalid"},
+      {GST_SL_GRAPH_ERROR_CONFLICT, "GST_SL_GRAPH_ERROR_CONFLICT", "conflict"},
+      {GST_SL_GRAPH_ERROR_FAILED, "GST_SL_GRAPH_ERROR_FAILED", "failed"},
+      {GST_SL_GRAPH_ERROR_TIMED_OUT, "GST_SL_GRAPH_ERROR_TIMED_OUT", "timed-out"},
+      {GST_SL_GRAPH_ERROR_CANCELLED, "GST_SL_GRAPH_ERROR_CANCELLED", "cancelled"},
+      {GST_SL_GRAPH_ERROR_WRONG_THREAD, "GST_SL_GRAPH_ERROR_WRONG_THREAD", "wrong-thread"},
+      {0, nullptr, nullptr}};
+  return register_enum(&id, "GstSlGraphError", values);
+}
+
+GType gst_sl_graph_instant_get_type(void)
+{
+  static gsize id = 0;
+  static const GEnumValue values[] = {
+      {GST_SL_GRAPH_INSTANT_NOW, "GST_SL_GRAPH_INSTANT_NOW", "now"},
+      {GST_SL_GRAPH_INSTANT_NEXT_KEY_UNIT, "GST_SL_GRAPH_INSTANT_NEXT_KEY_UNIT", "next-key-unit"},
+      {GST_SL_GRAPH_INSTANT_RUNNING_TIME, "GST_SL_GRAPH_INSTANT_RUNNING_TIME", "running-time"},
+      {0, nullptr, nullptr}};
+  return register_enum(&id, "GstSlGraphInstant", values);
 }

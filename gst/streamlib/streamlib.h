@@ -7,6 +7,7 @@
 #include <gst/streamlib/gstsldispatcher.h>
 #include <gst/streamlib/gstslenums.h>
 #include <gst/streamlib/gstslexecutor.h>
+#include <gst/streamlib/gstslgraph.h>
 #include <gst/streamlib/gstsllinkpad.h>
 #include <gst/streamlib/gstslprocessor.h>
 #include <gst/streamlib/gstslruntime.h>

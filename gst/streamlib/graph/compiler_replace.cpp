@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Exchanges the element of a node while the stream goes on: what comes meanwhile waits in the new
+// element's links until the old one has given out what it had.
+#include <atomic>
+#include <memory>
+
+#include "gst/streamlib/graph/compiler.h"
+#include "gst/streamlib/graph/parallel.h"
+#include "gst/streamlib/gstslprocessor.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_graph_debug);
+#define GST_CAT_DEFAULT gst_sl_graph_debug
+
+namespace streamlib::graph {
+
+using support::adopt_mini;
+using support::adopt_object;
+using support::CStr;
+using support::Done;
+using support::share_object;
+
+namespace {
+
+constexpr int64_t kDrainLimit = 500 * G_TIME_SPAN_MILLISECOND;
+constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
+
+void set_paused(const Input &input, bool paused)
+{
+  if (input.link) {
+    g_object_set(input.link.get(), "paused", paused, nullptr);
+    return;
+  }
+  const auto element = adopt_object(gst_pad_get_parent_element(input.target.get()));
+  if (element && GST_IS_SL_PROCESSOR(element.get()))
+    g_object_set(element.get(), "paused", paused, nullptr);
+}
+
+// A flag that a probe sets; it outlives the wait for it.
+struct Seen {
+  Worker *worker;
+  std::atomic<bool> is_over = false;
+  std::atomic<bool> has_come = false;
+};
+using SeenPtr = std::shared_ptr<Seen>;
+
+void forget_seen(gpointer data)
+{
+  delete static_cast<SeenPtr *>(data);
+}
+
+GstPadProbeReturn swallow_eos(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_EOS)
+    return GST_PAD_PROBE_OK;
+  (*static_cast<SeenPtr *>(data))->has_come.store(true);
+  return GST_PAD_PROBE_DROP;
+}
+
+GstPadProbeReturn stand_still(GstPad *, GstPadProbeInfo *, gpointer data)
+{
+  (*static_cast<SeenPtr *>(data))->has_come.store(true);
+  return GST_PAD_PROBE_OK;
+}
+
+bool wait_for_all(Worker &worker, const std::vector<SeenPtr> &flags, int64_t limit)
+{
+  // Probes run in streaming threads, which take no lock of ours.
+  const int64_t until = g_get_monotonic_time() + limit;
+  for (;;) {
+    bool all = true;
+    for (const SeenPtr &flag : flags)
+      all = all && flag->has_come.load();
+    if (all)
+      return true;
+    if (g_get_monotonic_time() >= until || worker.is_cancelled())
+      return false;
+    g_usleep(500);
+  }
+}
+
+bool is_live(GstElement *element)
+{
+  const auto query = adopt_mini(gst_query_new_latency());
+  gboolean live = FALSE;
+  if (gst_element_query(element, query.get()))
+    gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
+  return live;
+}
+
+// The one of the element's pads that this output stands for.
+GObjectPtr<GstPad> pad_for(GstElement *element, const Output &output, GstSlFanout *fanout)
+{
+  for (const auto &pad : source_pads(element)) {
+    const CStr name(gst_pad_get_name(pad.get()));
+    const CStr template_name(
+        GST_PAD_PAD_TEMPLATE(pad.get()) != nullptr
+            ? g_strdup(GST_PAD_TEMPLATE_NAME_TEMPLATE(GST_PAD_PAD_TEMPLATE(pad.get())))
+            : g_strdup(""));
+    if (gst_pad_is_linked(pad.get()))
+      continue;
+    if (output.pad == name.get() || output.pad == template_name.get() || output.pad.empty())
+      return pad;
+  }
+  (void)fanout;
+  return {};
+}
+
+}  // namespace
+
+Compiler::StepResult Compiler::replace(const std::string &id)
+{
+  Node *node = running_.find(id);
+  const auto fresh = fresh_.find(id);
+  if (node == nullptr || fresh == fresh_.end())
+    return failure("", "node '" + id + "' is not there");
+  const GObjectPtr<GstElement> next = fresh->second;
+  const GObjectPtr<GstElement> previous = node->element;
+  const bool flows = host_.level >= GST_STATE_PAUSED;
+
+  StepResult moved = move_inputs(*node, next.get());
+  if (!moved)
+    return moved;
+  if (flows)
+    drain(*node);
+  exchange_outputs(*node, previous.get(), next.get());
+
+  // From here on the node is the new element.
+  const Old &old = old_.back();
+  node->element = next;
+  node->generation++;
+  undo([node, previous] {
+    node->element = previous;
+    node->generation--;
+  });
+  host_.watch_pads(*node);
+  undo([this, node, previous, next] {
+    node->element = previous;
+    host_.watch_pads(*node);
+  });
+  for (const auto &input : node->inputs)
+    set_paused(*input, false);
+  if (flows && old.inputs.empty() && !is_live(next.get())) {
+    for (const auto &wire : running_.wires) {
+      if (wire->from == node)
+        wire->branch->wants_rebase.store(true);
+    }
+  }
+  host_.events->node("node-replaced", id);
+  return Done{};
+}
+
+// Every wire into the old element goes to the new one, which holds what comes.
+Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
+{
+  old_.push_back({&node, node.element, std::move(node.inputs)});
+  node.inputs.clear();
+  undo([this, &node] {
+    node.inputs = std::move(old_.back().inputs);
+    old_.pop_back();
+  });
+  for (const auto &wire : running_.wires) {
+    if (wire->to != &node)
+      continue;
+    Input *before = wire->input;
+    FlatLink spec = wire->spec;
+    spec.to.pad = before->pad;
+    auto input = take_input(node, element, spec, wire->is_fused);
+    if (!input)
+      return input.error();
+    Input *after = *input;
+    set_paused(*after, true);
+    if (!detach(*wire))
+      return failure(wire->spec.pointer, "node '" + node.spec.id +
+                                             "' does not let its stream go: it is stuck in a "
+                                             "buffer");
+    GstPad *branch = wire->branch->pad.get();
+    gst_pad_unlink(branch, before->entry.get());
+    const GstPadLinkReturn linked =
+        gst_pad_link_full(branch, after->entry.get(), GST_PAD_LINK_CHECK_HIERARCHY);
+    if (linked != GST_PAD_LINK_OK) {
+      gst_pad_link_full(branch, before->entry.get(), GST_PAD_LINK_CHECK_HIERARCHY);
+      attach_branch(wire->output->fanout.get(), wire->branch);
+      return failure(wire->spec.pointer, std::string("the new element cannot be linked: ") +
+                                             gst_pad_link_get_name(linked));
+    }
+    wire->input = after;
+    attach_branch(wire->output->fanout.get(), wire->branch);
+    Wire *moved = wire.get();
+    undo([this, moved, before, after] {
+      detach(*moved);
+      gst_pad_unlink(moved->branch->pad.get(), after->entry.get());
+      if (before->had_eos) {
+        gst_pad_send_event(before->entry.get(), gst_event_new_flush_start());
+        gst_pad_send_event(before->entry.get(), gst_event_new_flush_stop(FALSE));
+        before->had_eos = false;
+      }
+      gst_pad_link_full(moved->branch->pad.get(), before->entry.get(),
+                        GST_PAD_LINK_CHECK_HIERARCHY);
+      moved->input = before;
+      attach_branch(moved->output->fanout.get(), moved->branch);
+    });
+  }
+  return Done{};
+}
+
+// What the old element still holds goes out before the new one begins: an EOS pushes it out, and is
+// swallowed behind it.
+void Compiler::drain(Node &node)
+{
+  Old &old = old_.back();
+  if (old.inputs.empty() || node.outputs.empty())
+    return;
+  std::vector<SeenPtr> flags;
+  std::vector<support::PadProbe> probes;
+  for (const auto &pad : source_pads(old.element.get())) {
+    auto flag = std::make_shared<Seen>();
+    flag->worker = host_.worker;
+    const gulong id = gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, swallow_eos,
+                                        new SeenPtr(flag), forget_seen);
+    undo([pad, id] { gst_pad_remove_probe(pad.get(), id); });
+    flags.push_back(std::move(flag));
+  }
+  for (const auto &input : old.inputs) {
+    if (!input->link && !GST_IS_SL_LINK_PAD(input->target.get())) {
+      send_in_background(input->entry, gst_event_new_eos());
+    } else {
+      gst_pad_send_event(input->entry.get(), gst_event_new_eos());
+    }
+    input->had_eos = true;
+  }
+  if (!wait_for_all(*host_.worker, flags, kDrainLimit))
+    GST_WARNING_OBJECT(host_.bin, "%s did not give out all that it held", node.spec.id.c_str());
+}
+
+// The old element stands still between two of its buffers, or waits where it is until it is
+// stopped.
+void Compiler::exchange_outputs(Node &node, GstElement *from, GstElement *to)
+{
+  struct Stopped {
+    GObjectPtr<GstPad> pad;
+    gulong probe;
+    GObjectPtr<GstPad> sink;
+  };
+  auto stopped = std::make_shared<std::vector<Stopped>>();
+  std::vector<SeenPtr> flags;
+  for (const auto &output : node.outputs) {
+    GstPad *sink = fanout_sink(output->fanout.get());
+    const auto pad = adopt_object(gst_pad_get_peer(sink));
+    if (!pad)
+      continue;
+    gulong probe = 0;
+    if (host_.level >= GST_STATE_PAUSED) {
+      auto flag = std::make_shared<Seen>();
+      flags.push_back(flag);
+      constexpr auto kBlock = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM |
+                                                           GST_PAD_PROBE_TYPE_IDLE);
+      probe = gst_pad_add_probe(pad.get(), kBlock, stand_still, new SeenPtr(flag), forget_seen);
+    }
+    stopped->push_back({pad, probe, share_object(sink)});
+  }
+  wait_for_all(*host_.worker, flags, kBlockLimit);
+  for (const Stopped &item : *stopped)
+    gst_pad_unlink(item.pad.get(), item.sink.get());
+  for (const auto &output : node.outputs) {
+    GstPad *sink = fanout_sink(output->fanout.get());
+    if (const auto pad = pad_for(to, *output, output->fanout.get()))
+      gst_pad_link_full(pad.get(), sink, GST_PAD_LINK_CHECK_HIERARCHY);
+  }
+  undo([this, stopped, &node] {
+    (void)node;
+    for (const Stopped &item : *stopped) {
+      if (const auto pad = adopt_object(gst_pad_get_peer(item.sink.get())))
+        gst_pad_unlink(pad.get(), item.sink.get());
+      gst_pad_link_full(item.pad.get(), item.sink.get(), GST_PAD_LINK_CHECK_HIERARCHY);
+      if (item.probe != 0)
+        gst_pad_remove_probe(item.pad.get(), item.probe);
+    }
+  });
+  (void)from;
+}
+
+}  // namespace streamlib::graph

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The steps of a plan that concern links: what stands between two nodes.
+#include <algorithm>
+
+#include "gst/streamlib/graph/compiler.h"
+#include "gst/streamlib/graph/parallel.h"
+#include "gst/streamlib/gstslprocessor.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_graph_debug);
+#define GST_CAT_DEFAULT gst_sl_graph_debug
+
+namespace streamlib::graph {
+
+using support::adopt_object;
+using support::CStr;
+using support::Done;
+using support::share_object;
+using support::sink_object;
+
+namespace {
+
+// A push into a link takes microseconds, one into a full lossless link as long as its consumer; one
+// that is fused in as long as a foreign element takes for a buffer.
+constexpr GstClockTime kDetachLimit = 300 * GST_MSECOND;
+constexpr GstClockTime kDetachAfterFlush = 700 * GST_MSECOND;
+
+constexpr auto kLinkChecks =
+    static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_HIERARCHY | GST_PAD_LINK_CHECK_TEMPLATE_CAPS);
+
+void set_link_properties(gpointer object, const FlatLink &link)
+{
+  g_object_set(object, "policy", link.policy.value_or(GST_SL_LINK_POLICY_AUTO), "depth",
+               link.depth.value_or(0), nullptr);
+}
+
+// Makes an input ready for another stream after the end of one.
+void restart_input(Input &input)
+{
+  if (!input.had_eos)
+    return;
+  gst_pad_send_event(input.entry.get(), gst_event_new_flush_start());
+  gst_pad_send_event(input.entry.get(), gst_event_new_flush_stop(FALSE));
+  input.had_eos = false;
+}
+
+}  // namespace
+
+Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *element,
+                                                     const FlatLink &link, bool fused)
+{
+  const bool is_present = element == node.element.get();
+  if (Input *present = is_present ? node.input(link.to.pad) : nullptr) {
+    if (present->link || GST_IS_SL_LINK_PAD(present->target.get()))
+      set_link_properties(
+          present->link ? static_cast<gpointer>(present->link.get()) : present->target.get(), link);
+    return present;
+  }
+  auto input = std::make_unique<Input>();
+  input->target = take_pad(element, link.to.pad, GST_PAD_SINK, &input->requested);
+  if (!input->target)
+    return failure(link.pointer + "/to", "node '" + node.spec.id + "' has no sink pad '" +
+                                             link.to.pad + "', and gives none");
+  const CStr pad_name(gst_pad_get_name(input->target.get()));
+  input->pad = pad_name.get();
+  configure_pad(desired_node(node.spec.id), input->target.get());
+  if (GST_IS_SL_LINK_PAD(input->target.get())) {
+    set_link_properties(input->target.get(), link);
+    input->entry = input->target;
+  } else if (fused) {
+    input->entry = input->target;
+  } else {
+    std::string name = input->pad + "@" + GST_OBJECT_NAME(element);
+    input->link = sink_object(gst_element_factory_make("sllink", name.c_str()));
+    if (!input->link)
+      return failure(link.pointer,
+                     "the element 'sllink' is missing: the plugin slcore is not in "
+                     "GStreamer's plugin path");
+    set_link_properties(input->link.get(), link);
+    const FlatNode &spec = desired_node(node.spec.id);
+    g_object_set(input->link.get(), "scheduling",
+                 spec.scheduling.value_or(GST_SL_SCHEDULING_DEDICATED), "priority",
+                 spec.priority.value_or(GST_SL_PRIORITY_NORMAL), nullptr);
+    host_.own(input->link.get(), node.spec.id);
+    gst_bin_add(host_.bin, input->link.get());
+    const auto source = adopt_object(gst_element_get_static_pad(input->link.get(), "src"));
+    input->entry = adopt_object(gst_element_get_static_pad(input->link.get(), "sink"));
+    const GstPadLinkReturn linked =
+        gst_pad_link_full(source.get(), input->target.get(), kLinkChecks);
+    if (linked != GST_PAD_LINK_OK) {
+      host_.disown(input->link.get());
+      gst_bin_remove(host_.bin, input->link.get());
+      return failure(link.pointer, "'" + link.to.pad + "' of '" + node.spec.id +
+                                       "' cannot be linked: " + gst_pad_link_get_name(linked));
+    }
+    bring_to_level(input->link.get());
+  }
+  Input *added = input.get();
+  node.inputs.push_back(std::move(input));
+  undo([this, &node, added] { drop_input(node, added); });
+  return added;
+}
+
+// The link and a requested pad go; nothing flows there any more.
+void Compiler::drop_input(Node &node, Input *input)
+{
+  if (input->link) {
+    gst_element_set_locked_state(input->link.get(), TRUE);
+    gst_element_set_state(input->link.get(), GST_STATE_NULL);
+    host_.disown(input->link.get());
+    gst_bin_remove(host_.bin, input->link.get());
+  }
+  if (input->requested) {
+    if (const auto element = adopt_object(gst_pad_get_parent_element(input->target.get())))
+      gst_element_release_request_pad(element.get(), input->target.get());
+  }
+  std::erase_if(node.inputs, [&](const auto &item) { return item.get() == input; });
+}
+
+// A pusher that waits in a full link is freed by a flush.
+bool Compiler::detach(Wire &wire)
+{
+  GstSlFanout *fanout = wire.output->fanout.get();
+  if (detach_branch(fanout, wire.branch, kDetachLimit))
+    return true;
+  gst_pad_send_event(wire.input->entry.get(), gst_event_new_flush_start());
+  const bool left = detach_branch(fanout, wire.branch, kDetachAfterFlush);
+  gst_pad_send_event(wire.input->entry.get(), gst_event_new_flush_stop(FALSE));
+  if (!left)
+    attach_branch(fanout, wire.branch);
+  return left;
+}
+
+Compiler::StepResult Compiler::link(const FlatLink &spec)
+{
+  Node *from = running_.find(spec.from.node);
+  Node *to = running_.find(spec.to.node);
+  if (from == nullptr || to == nullptr)
+    return failure(spec.pointer, "one of its nodes is not there");
+  auto wire = std::make_unique<Wire>();
+  wire->spec = spec;
+  wire->from = from;
+  wire->to = to;
+  wire->is_fused = is_fused(*desired_, spec);
+  wire->output = take_output(*from, spec.from.pad);
+  auto input = take_input(*to, to->element.get(), spec, wire->is_fused);
+  if (!input)
+    return input.error();
+  wire->input = *input;
+  restart_input(*wire->input);
+  GstSlFanout *fanout = wire->output->fanout.get();
+  wire->branch = add_branch(fanout);
+  wire->branch->wants_rebase.store(spec.timing == LinkTiming::Restart);
+  wire->branch->wants_key_unit.store(host_.instant.kind == Instant::Kind::NextKeyUnit);
+  const GstPadLinkReturn linked =
+      gst_pad_link_full(wire->branch->pad.get(), wire->input->entry.get(), kLinkChecks);
+  if (linked != GST_PAD_LINK_OK) {
+    finish_branch(fanout, wire->branch);
+    return failure(spec.pointer,
+                   std::string("it cannot be made: ") + gst_pad_link_get_name(linked));
+  }
+  attach_branch(fanout, wire->branch);
+  if (host_.instant.kind == Instant::Kind::NextKeyUnit)
+    gst_pad_send_event(wire->branch->pad.get(),
+                       gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                                            gst_structure_new("GstForceKeyUnit", "all-headers",
+                                                              G_TYPE_BOOLEAN, TRUE, nullptr)));
+  Wire *added = wire.get();
+  running_.wires.push_back(std::move(wire));
+  host_.events->link("link-wired", to_text(spec.from), to_text(spec.to));
+  undo([this, added] {
+    detach(*added);
+    finish_branch(added->output->fanout.get(), added->branch);
+    host_.events->link("link-unwired", to_text(added->spec.from), to_text(added->spec.to));
+    std::erase_if(running_.wires, [&](const auto &item) { return item.get() == added; });
+  });
+  return Done{};
+}
+
+Compiler::StepResult Compiler::unlink(const FlatLink &spec)
+{
+  const auto found = std::find_if(
+      running_.wires.begin(), running_.wires.end(),
+      [&](const auto &wire) { return wire->spec.from == spec.from && wire->spec.to == spec.to; });
+  if (found == running_.wires.end())
+    return failure(spec.pointer, "there is no such link");
+  Wire *wire = found->get();
+  if (!detach(*wire))
+    return failure(spec.pointer, "node '" + spec.to.node + "' does not let the stream of '" +
+                                     spec.from.node + "' go: it is stuck in a buffer");
+  gst_pad_unlink(wire->branch->pad.get(), wire->input->entry.get());
+  gone_wires_.push_back(std::move(*found));
+  running_.wires.erase(found);
+  host_.events->link("link-unwired", to_text(spec.from), to_text(spec.to));
+  undo([this, wire] {
+    const auto gone = std::find_if(gone_wires_.begin(), gone_wires_.end(),
+                                   [&](const auto &item) { return item.get() == wire; });
+    gst_pad_link_full(wire->branch->pad.get(), wire->input->entry.get(), kLinkChecks);
+    attach_branch(wire->output->fanout.get(), wire->branch);
+    running_.wires.push_back(std::move(*gone));
+    gone_wires_.erase(gone);
+    host_.events->link("link-wired", to_text(wire->spec.from), to_text(wire->spec.to));
+  });
+  return Done{};
+}
+
+Compiler::StepResult Compiler::tune(const FlatLink &spec)
+{
+  Wire *wire = running_.find(spec);
+  if (wire == nullptr)
+    return failure(spec.pointer, "there is no such link");
+  if (!wire->input->link && !GST_IS_SL_LINK_PAD(wire->input->target.get()))
+    return failure(spec.pointer, "the link is fused into its consumer and has no depth");
+  const GObjectPtr<GObject> object = share_object(
+      wire->input->link ? G_OBJECT(wire->input->link.get()) : G_OBJECT(wire->input->target.get()));
+  const FlatLink before = wire->spec;
+  set_link_properties(object.get(), spec);
+  wire->spec = spec;
+  undo([wire, object, before] {
+    set_link_properties(object.get(), before);
+    wire->spec = before;
+  });
+  return Done{};
+}
+
+Compiler::StepResult Compiler::open(const Step &step)
+{
+  const FlatPort &spec = step.port;
+  Node *node = running_.find(spec.pad.node);
+  if (node == nullptr)
+    return failure(spec.pointer, "its node is not there");
+  auto port = std::make_unique<Port>();
+  port->spec = spec;
+  port->direction = step.direction;
+  GstPad *target = nullptr;
+  if (step.direction == GST_PAD_SRC) {
+    port->output = take_output(*node, spec.pad.pad);
+    port->branch = add_branch(port->output->fanout.get());
+    target = port->branch->pad.get();
+  } else {
+    FlatLink link;
+    link.pointer = spec.pointer;
+    link.to = spec.pad;
+    auto input = take_input(*node, node->element.get(), link, false);
+    if (!input)
+      return input.error();
+    port->input = *input;
+    target = port->input->entry.get();
+  }
+  port->ghost = sink_object(gst_ghost_pad_new(spec.name.c_str(), target));
+  if (!port->ghost)
+    return failure(spec.pointer, "the pad cannot be shown outside of the graph");
+  if (host_.level >= GST_STATE_PAUSED)
+    gst_pad_set_active(port->ghost.get(), TRUE);
+  gst_element_add_pad(GST_ELEMENT(host_.bin), port->ghost.get());
+  if (port->branch)
+    attach_branch(port->output->fanout.get(), port->branch);
+  running_.ports.push_back(std::move(port));
+  undo([this, spec, direction = step.direction] { (void)close(spec, direction).ok(); });
+  return Done{};
+}
+
+Compiler::StepResult Compiler::close(const FlatPort &spec, GstPadDirection direction)
+{
+  const auto found =
+      std::find_if(running_.ports.begin(), running_.ports.end(), [&](const auto &port) {
+        return port->spec.name == spec.name && port->direction == direction;
+      });
+  if (found == running_.ports.end())
+    return failure(spec.pointer, "there is no such port");
+  Port &port = **found;
+  if (port.branch && !detach_branch(port.output->fanout.get(), port.branch, kDetachLimit)) {
+    attach_branch(port.output->fanout.get(), port.branch);
+    return failure(spec.pointer, "what is linked to the port does not let its stream go");
+  }
+  gst_pad_set_active(port.ghost.get(), FALSE);
+  gst_element_remove_pad(GST_ELEMENT(host_.bin), port.ghost.get());
+  if (port.branch)
+    finish_branch(port.output->fanout.get(), port.branch);
+  running_.ports.erase(found);
+  undo([this, spec, direction] {
+    Step step{};
+    step.port = spec;
+    step.direction = direction;
+    (void)open(step).ok();
+  });
+  return Done{};
+}
+
+// After the commit: the inputs that have lost their stream and got no other.
+void Compiler::end_inputs()
+{
+  for (const auto &wire : gone_wires_) {
+    finish_branch(wire->output->fanout.get(), wire->branch);
+    Input *input = wire->input;
+    const bool stays = running_.find(wire->spec.to.node) == wire->to;
+    const bool is_fed = std::any_of(running_.wires.begin(), running_.wires.end(),
+                                    [&](const auto &item) { return item->input == input; });
+    // Of a replaced element's inputs the wires have gone on to the new ones.
+    if (!stays || is_fed || wire->to->input(input->target.get()) != input)
+      continue;
+    if (input->requested) {
+      drop_input(*wire->to, input);
+      continue;
+    }
+    if (host_.level < GST_STATE_PAUSED)
+      continue;
+    GstEvent *event = nullptr;
+    if (wire->to->spec.on_upstream_removed == UpstreamRemoved::Eos) {
+      event = gst_event_new_eos();
+      input->had_eos = true;
+    } else {
+      const GstClockTime now = host_.running_time();
+      event = gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0, GST_CLOCK_TIME_NONE);
+    }
+    if (input->link || GST_IS_SL_LINK_PAD(input->target.get())) {
+      gst_pad_send_event(input->entry.get(), event);
+      continue;
+    }
+    // Into a foreign element it may take its time.
+    send_in_background(input->entry, event);
+  }
+  gone_wires_.clear();
+}
+
+}  // namespace streamlib::graph

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The states of a graph: nodes are set up in parallel, and a stop ends whatever a node does.
+#include <algorithm>
+
+#include "gst/streamlib/graph/engine.h"
+#include "gst/streamlib/graph/parallel.h"
+
+GST_DEBUG_CATEGORY_EXTERN(gst_sl_graph_debug);
+#define GST_CAT_DEFAULT gst_sl_graph_debug
+
+namespace streamlib::graph {
+
+using support::share_object;
+
+namespace {
+
+constexpr GstClockTime kStopLimit = 1200 * GST_MSECOND;
+// As long a sink may keep the others from playing.
+constexpr int64_t kPrerollLimit = 700 * G_TIME_SPAN_MILLISECOND;
+
+int64_t in(GstClockTime time)
+{
+  return g_get_monotonic_time() + static_cast<int64_t>(time / GST_USECOND);
+}
+
+bool goes_down(GstStateChange transition)
+{
+  return GST_STATE_TRANSITION_NEXT(transition) < GST_STATE_TRANSITION_CURRENT(transition);
+}
+
+}  // namespace
+
+std::optional<Problem> Engine::begin_transition(GstStateChange transition)
+{
+  worker_.begin_pause(goes_down(transition));
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      recreate_lost();
+      return raise(GST_STATE_READY);
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      return raise(GST_STATE_PAUSED);
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      lower(GST_STATE_READY);
+      break;
+    case GST_STATE_CHANGE_READY_TO_NULL:
+      lower(GST_STATE_NULL);
+      break;
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+void Engine::end_transition(GstStateChange transition, GstStateChangeReturn result)
+{
+  const GstState next = GST_STATE_TRANSITION_NEXT(transition);
+  if (result != GST_STATE_CHANGE_FAILURE || goes_down(transition)) {
+    level_ = next;
+    for (const auto &[id, node] : running_.nodes) {
+      if (node->state == NodeState::Created && next >= GST_STATE_PAUSED)
+        node->state = NodeState::Running;
+      if (next == GST_STATE_NULL)
+        node->state = NodeState::Created;
+    }
+  }
+  if (next == GST_STATE_PAUSED && !goes_down(transition) && result == GST_STATE_CHANGE_ASYNC)
+    worker_.post_at(g_get_monotonic_time() + kPrerollLimit, [this] { guard_preroll(); });
+  if (next == GST_STATE_READY) {
+    is_ready_.store(false);
+    std::lock_guard lock(index_mutex_);
+    ended_sinks_.clear();
+  }
+  worker_.end_pause();
+  if (next == GST_STATE_PLAYING || next == GST_STATE_PAUSED)
+    worker_.post([this] {
+      watch();
+      check_eos();
+    });
+}
+
+// What pushes by itself comes last. Links and fan-outs never block.
+std::optional<Problem> Engine::raise(GstState state)
+{
+  std::vector<GObjectPtr<GstElement>> sources;
+  std::vector<GObjectPtr<GstElement>> others;
+  {
+    std::lock_guard lock(index_mutex_);
+    last_errors_.clear();
+  }
+  is_raising_.store(true);
+  for (const auto &[id, node] : running_.nodes) {
+    for (const auto &output : node->outputs)
+      gst_element_set_state(GST_ELEMENT(output->fanout.get()), state);
+    for (const auto &input : node->inputs) {
+      if (input->link)
+        gst_element_set_state(input->link.get(), state);
+    }
+    if (node->state != NodeState::Failed)
+      (is_source(node->element.get()) ? sources : others).push_back(node->element);
+  }
+  std::optional<Problem> problem;
+  for (const auto *elements : {&others, &sources}) {
+    if (elements->empty())
+      continue;
+    ParallelStates states(*elements, state);
+    states.wait(in(setup_timeout_.load()));
+    const auto results = states.results();
+    for (size_t i = 0; i < results.size() && !problem; i++) {
+      if (results[i] == StateResult::Reached)
+        continue;
+      GstElement *element = (*elements)[i].get();
+      const std::string id = owner_of(GST_OBJECT(element));
+      std::string why;
+      {
+        std::lock_guard lock(index_mutex_);
+        why = last_errors_[element];
+      }
+      if (results[i] == StateResult::Waiting)
+        why = "its set-up did not end within " +
+              std::to_string(setup_timeout_.load() / GST_MSECOND) + " ms";
+      else if (why.empty())
+        why = "its set-up failed, and the element gave no reason";
+      Node *node = running_.find(id);
+      if (node == nullptr)
+        continue;
+      const bool may_come_later =
+          !node->spec.essential && results[i] == StateResult::Failed &&
+          (node->spec.restart.policy != RestartPolicy::Never || !node->spec.fallback.empty());
+      if (may_come_later) {
+        gst_element_set_locked_state(element, TRUE);
+        worker_.post(
+            [this, id, generation = node->generation, why] { node_failed(id, generation, why); });
+        continue;
+      }
+      problem = Problem{node->spec.pointer, why, {}};
+      if (results[i] == StateResult::Waiting) {
+        gst_element_set_locked_state(element, TRUE);
+        quarantine(id, GST_OBJECT_NAME(element));
+        lost_.push_back(id);
+      }
+    }
+    if (problem)
+      break;
+  }
+  is_raising_.store(false);
+  if (problem)
+    lower(static_cast<GstState>(state - 1));
+  return problem;
+}
+
+// All at once. What does not come back in time is taken out of the bin, and ended when it does.
+void Engine::lower(GstState state)
+{
+  std::vector<GObjectPtr<GstElement>> elements;
+  std::vector<std::string> owners;
+  const auto add = [&](const GObjectPtr<GstElement> &element, const std::string &id) {
+    elements.push_back(element);
+    owners.push_back(id);
+  };
+  for (const auto &[id, node] : running_.nodes) {
+    if (std::find(lost_.begin(), lost_.end(), id) == lost_.end())
+      add(node->element, id);
+    for (const auto &input : node->inputs) {
+      if (input->link)
+        add(input->link, id);
+      input->had_eos = false;
+    }
+    for (const auto &output : node->outputs)
+      add(share_object(GST_ELEMENT(output->fanout.get())), id);
+  }
+  if (elements.empty())
+    return;
+  ParallelStates states(elements, state);
+  states.wait(in(kStopLimit));
+  const auto results = states.results();
+  for (size_t i = 0; i < results.size(); i++) {
+    if (results[i] != StateResult::Waiting)
+      continue;
+    GstElement *element = elements[i].get();
+    gst_element_set_locked_state(element, TRUE);
+    quarantine(owners[i], GST_OBJECT_NAME(element));
+    if (std::find(lost_.begin(), lost_.end(), owners[i]) == lost_.end())
+      lost_.push_back(owners[i]);
+  }
+  for (const auto &[id, node] : running_.nodes) {
+    if (std::find(lost_.begin(), lost_.end(), id) == lost_.end())
+      gst_element_set_locked_state(node->element.get(), FALSE);
+  }
+}
+
+// Before a start: nodes whose elements never came back from the last stop, or whose set-up is still
+// under way, get new ones.
+void Engine::recreate_lost()
+{
+  if (lost_.empty())
+    return;
+  CompileHost host = new_host();
+  PlanContext context;
+  const auto take = [&](const FlatGraph &desired) {
+    Compiler compiler(host, running_);
+    return static_cast<bool>(
+        compiler.carry_out(make_plan(running_.spec, desired, context), desired));
+  };
+  // Without the lost nodes, and with them again: everything around them is made anew.
+  const FlatGraph whole = running_.spec;
+  FlatGraph rest = whole;
+  const auto is_lost = [&](const std::string &id) {
+    return std::find(lost_.begin(), lost_.end(), id) != lost_.end();
+  };
+  std::erase_if(rest.nodes, [&](const FlatNode &node) { return is_lost(node.id); });
+  std::erase_if(rest.links, [&](const FlatLink &link) {
+    return is_lost(link.from.node) || is_lost(link.to.node);
+  });
+  std::erase_if(rest.inputs, [&](const FlatPort &port) { return is_lost(port.pad.node); });
+  std::erase_if(rest.outputs, [&](const FlatPort &port) { return is_lost(port.pad.node); });
+  if (!take(rest) || !take(whole))
+    GST_WARNING_OBJECT(bin_, "the nodes that were lost could not be made again");
+  lost_.clear();
+  std::lock_guard lock(index_mutex_);
+  for (const auto &[id, node] : running_.nodes)
+    elements_[id] = node->element;
+  fresh_.clear();
+}
+
+// A sink that no data reaches does not hold up the others: it gives up its claim to a first buffer.
+void Engine::guard_preroll()
+{
+  if (level_ < GST_STATE_PAUSED)
+    return;
+  for (const auto &[id, node] : running_.nodes) {
+    GstElement *element = node->element.get();
+    GstState state;
+    GstState pending;
+    if (!GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK) ||
+        gst_element_get_state(element, &state, &pending, 0) != GST_STATE_CHANGE_ASYNC)
+      continue;
+    const bool has_data =
+        std::any_of(running_.wires.begin(), running_.wires.end(), [&](const auto &wire) {
+          return wire->to == node.get() && wire->branch->buffers.load() > 0;
+        });
+    if (has_data)
+      continue;
+    GST_INFO_OBJECT(bin_, "%s has no data: it does not wait for any", id.c_str());
+    gst_element_set_locked_state(element, TRUE);
+    gst_element_set_state(element, GST_STATE_READY);
+    forgo_preroll(element);
+    gst_element_set_state(element, level_);
+    gst_element_set_locked_state(element, FALSE);
+    events_.node("node-state-changed", id, "plays without a first buffer");
+  }
+}
+
+}  // namespace streamlib::graph

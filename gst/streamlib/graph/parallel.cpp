@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gst/streamlib/graph/parallel.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace streamlib::graph {
+
+using support::GObjectPtr;
+
+namespace {
+
+// False when the system has no thread left.
+bool start_thread(const char *name, std::function<void()> function)
+{
+  auto *own = new std::function<void()>(std::move(function));
+  const auto run = [](gpointer data) -> gpointer {
+    const std::unique_ptr<std::function<void()>> own(static_cast<std::function<void()> *>(data));
+    (*own)();
+    return nullptr;
+  };
+  GThread *thread = g_thread_try_new(name, run, own, nullptr);
+  if (thread == nullptr) {
+    delete own;
+    return false;
+  }
+  g_thread_unref(thread);
+  return true;
+}
+
+}  // namespace
+
+struct ParallelStates::Shared {
+  std::vector<GObjectPtr<GstElement>> elements;
+  GstState target;
+  // Guards the rest. No element is touched under it.
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<StateResult> results;
+  size_t next = 0;
+  size_t done = 0;
+  unsigned threads = 0;  // Only touched by the thread that owns the run.
+  int64_t last_progress = 0;
+  bool abandoned = false;
+};
+
+ParallelStates::ParallelStates(std::vector<GObjectPtr<GstElement>> elements, GstState target)
+    : shared_(std::make_shared<Shared>())
+{
+  shared_->elements = std::move(elements);
+  shared_->target = target;
+  shared_->results.assign(shared_->elements.size(), StateResult::Waiting);
+  shared_->last_progress = g_get_monotonic_time();
+  const size_t number = std::min<size_t>(kParallel, shared_->elements.size());
+  for (size_t i = 0; i < number; i++)
+    add_thread();
+}
+
+ParallelStates::~ParallelStates()
+{
+  std::lock_guard lock(shared_->mutex);
+  shared_->abandoned = true;
+}
+
+bool ParallelStates::wait(int64_t until, const std::function<bool()> &cancelled)
+{
+  for (;;) {
+    {
+      std::unique_lock lock(shared_->mutex);
+      if (shared_->done == shared_->elements.size())
+        return true;
+      const int64_t left = until - g_get_monotonic_time();
+      if (left <= 0)
+        return false;
+      const size_t before = shared_->done;
+      shared_->changed.wait_for(lock, std::chrono::microseconds(std::min<int64_t>(left, 100000)),
+                                [&] { return shared_->done != before; });
+    }
+    if (cancelled && cancelled())
+      return false;
+    relieve();
+  }
+}
+
+std::vector<StateResult> ParallelStates::results() const
+{
+  std::lock_guard lock(shared_->mutex);
+  return shared_->results;
+}
+
+void ParallelStates::relieve()
+{
+  {
+    std::lock_guard lock(shared_->mutex);
+    if (shared_->next == shared_->elements.size() ||
+        g_get_monotonic_time() - shared_->last_progress < 200 * G_TIME_SPAN_MILLISECOND)
+      return;
+    shared_->last_progress = g_get_monotonic_time();
+  }
+  add_thread();
+}
+
+void ParallelStates::add_thread()
+{
+  if (start_thread("sl-graph-state", [shared = shared_] { work(shared); }))
+    shared_->threads++;
+  else if (shared_->threads == 0)
+    work(shared_);
+}
+
+void ParallelStates::work(const std::shared_ptr<Shared> &shared)
+{
+  for (;;) {
+    size_t index;
+    {
+      std::lock_guard lock(shared->mutex);
+      if (shared->abandoned || shared->next == shared->elements.size())
+        return;
+      index = shared->next++;
+    }
+    GstElement *element = shared->elements[index].get();
+    const GstStateChangeReturn result = gst_element_set_state(element, shared->target);
+    bool abandoned;
+    {
+      std::lock_guard lock(shared->mutex);
+      abandoned = shared->abandoned;
+      shared->results[index] =
+          result == GST_STATE_CHANGE_FAILURE ? StateResult::Failed : StateResult::Reached;
+      shared->done++;
+      shared->last_progress = g_get_monotonic_time();
+      shared->changed.notify_all();
+    }
+    // It was given up long ago: nobody else ends it.
+    if (abandoned) {
+      gst_element_set_state(element, GST_STATE_NULL);
+      return;
+    }
+  }
+}
+
+void retire_in_background(GObjectPtr<GstElement> element, std::function<void()> done)
+{
+  const auto retire = [element = std::move(element), done = std::move(done)] {
+    gst_element_set_state(element.get(), GST_STATE_NULL);
+    done();
+  };
+  if (!start_thread("sl-graph-retire", retire))
+    retire();
+}
+
+void send_in_background(GObjectPtr<GstPad> pad, GstEvent *event)
+{
+  const auto send = [pad = std::move(pad), event] { gst_pad_send_event(pad.get(), event); };
+  if (!start_thread("sl-graph-event", send))
+    send();
+}
+
+}  // namespace streamlib::graph

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Changes the states of many elements at once, and does not wait for those that never return.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gst/gst.h>
+
+#include "gst/support/ownership.h"
+
+namespace streamlib::graph {
+
+inline constexpr unsigned kParallel = 8;
+
+// What became of one element.
+enum class StateResult {
+  Reached,  // Success, NO_PREROLL, or ASYNC.
+  Failed,
+  Waiting,  // Not back yet, or not begun.
+};
+
+// One run over a list of elements. The threads outlive it where an element does not return.
+class ParallelStates {
+public:
+  // Begins at once, on at most kParallel threads.
+  ParallelStates(std::vector<support::GObjectPtr<GstElement>> elements, GstState target);
+  ParallelStates(const ParallelStates &) = delete;
+  ParallelStates &operator=(const ParallelStates &) = delete;
+  // Elements that were not begun are not touched any more. One that returns later is set to NULL.
+  ~ParallelStates();
+
+  // Until all are back, the time (of the monotonic clock, in microseconds), or `cancelled`, which
+  // is asked some ten times a second. True when all are back. Where all threads are held up, others
+  // are added.
+  bool wait(int64_t until, const std::function<bool()> &cancelled = {});
+  // By the index of the element.
+  std::vector<StateResult> results() const;
+
+private:
+  struct Shared;
+  static void work(const std::shared_ptr<Shared> &shared);
+  void add_thread();
+  void relieve();
+
+  std::shared_ptr<Shared> shared_;
+};
+
+// Sets an element to NULL on a thread of its own, and holds it until then.
+void retire_in_background(support::GObjectPtr<GstElement> element, std::function<void()> done);
+
+// Sends an event into a sink pad, on a thread of its own.
+void send_in_background(support::GObjectPtr<GstPad> pad, GstEvent *event);
+
+}  // namespace streamlib::graph

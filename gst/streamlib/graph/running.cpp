@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gst/streamlib/graph/running.h"
+
+#include <algorithm>
+
+namespace streamlib::graph {
+
+Output *Node::output(std::string_view pad) const
+{
+  const auto found = std::find_if(outputs.begin(), outputs.end(),
+                                  [&](const auto &output) { return output->pad == pad; });
+  return found != outputs.end() ? found->get() : nullptr;
+}
+
+Input *Node::input(const GstPad *target) const
+{
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const auto &input) { return input->target.get() == target; });
+  return found != inputs.end() ? found->get() : nullptr;
+}
+
+Input *Node::input(std::string_view pad) const
+{
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const auto &input) { return input->pad == pad; });
+  return found != inputs.end() ? found->get() : nullptr;
+}
+
+Node *Running::find(std::string_view id) const
+{
+  const auto found = nodes.find(id);
+  return found != nodes.end() ? found->second.get() : nullptr;
+}
+
+Wire *Running::find(const FlatLink &link) const
+{
+  const auto found = std::find_if(wires.begin(), wires.end(), [&](const auto &wire) {
+    return wire->spec.from == link.from && wire->spec.to == link.to;
+  });
+  return found != wires.end() ? found->get() : nullptr;
+}
+
+bool Running::is_fed(const Node &node) const
+{
+  return std::any_of(wires.begin(), wires.end(),
+                     [&](const auto &wire) { return wire->to == &node; }) ||
+         std::any_of(ports.begin(), ports.end(), [&](const auto &port) {
+           return port->direction == GST_PAD_SINK && port->spec.pad.node == node.spec.id;
+         });
+}
+
+}  // namespace streamlib::graph
