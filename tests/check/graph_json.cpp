@@ -120,8 +120,11 @@ GST_START_TEST(errors_say_where)
   expect_begin(refused("[1,\n2,\n  x]"), "line 3, column 3:");
   // A column counts characters.
   expect_begin(refused("[\"\xc3\xa4\xc3\xb6\", x]"), "line 1, column 8:");
-  for (const char *text : {"", " ", "{", "[1,]", "{\"a\":1,}", "nul", "01", "1.", ".5", "+1", "'a'",
-                           "\"a", "\"\\x\"", "\"\\ud800\"", "[1] 2", "// c\n1", "NaN", "\"\t\""})
+  for (const char *text : {"",           " ",           "{",           "[1,]",
+                           "{\"a\":1,}", "nul",         "01",          "1.",
+                           ".5",         "+1",          "'a'",         "\"a",
+                           "\"\\x\"",    "\"\\ud800\"", "\"\\udc00\"", "{\"\\udefault\":1}",
+                           "[1] 2",      "// c\n1",     "NaN",         "\"\t\""})
     refused(text);
   refused(std::string_view("1\0", 2));
   refused(std::string_view("\"a\0b\"", 5));

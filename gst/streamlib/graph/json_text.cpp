@@ -25,6 +25,17 @@ constexpr size_t kMaxDepth = 128;
 constexpr size_t kSmallObject = 16;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
+// RapidJSON lets "\udc00" without the other half pass, and makes bytes of it that are no UTF-8.
+bool holds_surrogate(std::string_view text)
+{
+  for (size_t at = text.find('\xed'); at != std::string_view::npos;
+       at = text.find('\xed', at + 1)) {
+    if (at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) >= 0xa0)
+      return true;
+  }
+  return false;
+}
+
 // Builds the value from the parser's events; a false ends the parser.
 class Builder {
 public:
@@ -58,6 +69,8 @@ public:
 
   bool String(const char *text, rapidjson::SizeType length, bool)
   {
+    if (holds_surrogate({text, length}))
+      return refuse("half of a surrogate pair");
     return add(std::string(text, length));
   }
 
@@ -65,6 +78,8 @@ public:
   {
     Level &level = levels_.back();
     std::string name(text, length);
+    if (holds_surrogate(name))
+      return refuse("half of a surrogate pair");
     Json::Object &members = *level.value.object();
     bool known = false;
     if (members.size() < kSmallObject) {
