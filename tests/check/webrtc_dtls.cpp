@@ -232,39 +232,113 @@ GST_START_TEST(garbage_does_not_end_an_association)
 }
 GST_END_TEST
 
-// A peer of plain OpenSSL that knows nothing of SRTP.
+// A peer of plain OpenSSL.
+class PlainPeer {
+public:
+  // RSA of 2048 bits, as older peers have, where `with_rsa`.
+  PlainPeer(bool with_rsa, const char *srtp_profiles, bool is_client)
+      : key_(with_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256")),
+        certificate_(make_certificate(key_.get())),
+        context_(SSL_CTX_new(DTLS_method())),
+        bio_([this](std::span<const uint8_t> datagram) {
+          sent.emplace_back(datagram.begin(), datagram.end());
+        })
+  {
+    fail_unless(SSL_CTX_use_certificate(context_.get(), certificate_.get()) == 1);
+    fail_unless(SSL_CTX_use_PrivateKey(context_.get(), key_.get()) == 1);
+    SSL_CTX_set_options(context_.get(), SSL_OP_NO_QUERY_MTU);
+    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_cert_verify_callback(
+        context_.get(), [](X509_STORE_CTX *, void *) { return 1; }, nullptr);
+    if (srtp_profiles != nullptr)
+      fail_unless(SSL_CTX_set_tlsext_use_srtp(context_.get(), srtp_profiles) == 0);
+    ssl_.reset(SSL_new(context_.get()));
+    BIO *raw = bio_.create();
+    SSL_set_bio(ssl_.get(), raw, raw);
+    SSL_set_mtu(ssl_.get(), 600);
+    if (is_client)
+      SSL_set_connect_state(ssl_.get());
+    else
+      SSL_set_accept_state(ssl_.get());
+  }
+
+  Fingerprint fingerprint() const
+  {
+    std::vector<uint8_t> digest(32);
+    fail_unless(X509_digest(certificate_.get(), EVP_sha256(), digest.data(), nullptr) == 1);
+    return {"sha-256", digest};
+  }
+  void receive(const Datagram &datagram)
+  {
+    bio_.offer(datagram);
+    SSL_do_handshake(ssl_.get());
+  }
+  void begin() { SSL_do_handshake(ssl_.get()); }
+
+  std::deque<Datagram> sent;
+
+private:
+  static X509Ptr make_certificate(EVP_PKEY *key)
+  {
+    X509Ptr x509(X509_new());
+    X509_gmtime_adj(X509_getm_notBefore(x509.get()), -1000);
+    X509_gmtime_adj(X509_getm_notAfter(x509.get()), 1000);
+    X509_set_pubkey(x509.get(), key);
+    fail_unless(X509_sign(x509.get(), key, EVP_sha256()) > 0);
+    return x509;
+  }
+
+  const KeyPtr key_;
+  const X509Ptr certificate_;
+  const SslContextPtr context_;
+  DatagramBio bio_;
+  SslPtr ssl_;
+};
+
+static void shake_hands(Side &side, PlainPeer &peer, bool peer_is_client)
+{
+  fail_unless(
+      side.dtls.start(peer_is_client ? DtlsRole::Server : DtlsRole::Client, {peer.fingerprint()})
+          .ok());
+  if (peer_is_client)
+    peer.begin();
+  for (int i = 0; i < 20; i++) {
+    for (const Datagram &datagram : std::exchange(peer.sent, {}))
+      side.dtls.receive(datagram);
+    for (const Datagram &datagram : std::exchange(side.sent, {}))
+      peer.receive(datagram);
+  }
+}
+
+GST_START_TEST(peer_with_another_kind_of_key_is_taken)
+{
+  GMainContext *context = g_main_context_new();
+  for (const bool peer_is_client : {false, true}) {
+    Side side(context);
+    PlainPeer peer(true, "SRTP_AES128_CM_SHA1_80", peer_is_client);
+    shake_hands(side, peer, peer_is_client);
+    fail_unless(side.failures.empty(), "%s", side.failures[0].c_str());
+    fail_unless(side.keys && side.keys->profile == SrtpProfile::AesCm128HmacSha1_80);
+    fail_unless_equals_int(side.keys->local.size(), 30);
+  }
+  g_main_context_unref(context);
+}
+GST_END_TEST
+
 GST_START_TEST(peer_without_use_srtp_is_refused)
 {
   GMainContext *context = g_main_context_new();
-  {
-    Side side(context);
-    const auto certificate = make_certificate();
-    std::deque<Datagram> to_side;
-    DatagramBio bio([&](std::span<const uint8_t> datagram) {
-      to_side.emplace_back(datagram.begin(), datagram.end());
-    });
-    SslContextPtr ssl_context(SSL_CTX_new(DTLS_method()));
-    fail_unless(SSL_CTX_use_certificate(ssl_context.get(), certificate->x509()) == 1);
-    fail_unless(SSL_CTX_use_PrivateKey(ssl_context.get(), certificate->key()) == 1);
-    SSL_CTX_set_options(ssl_context.get(), SSL_OP_NO_QUERY_MTU);
-    const SslPtr ssl(SSL_new(ssl_context.get()));
-    BIO *raw = bio.create();
-    SSL_set_bio(ssl.get(), raw, raw);
-    SSL_set_mtu(ssl.get(), 1200);
-    SSL_set_connect_state(ssl.get());
-    fail_unless(side.dtls.start(DtlsRole::Server, {certificate->fingerprint()}).ok());
-    SSL_do_handshake(ssl.get());
-    for (int i = 0; i < 20; i++) {
-      for (const Datagram &datagram : std::exchange(to_side, {}))
-        side.dtls.receive(datagram);
-      for (const Datagram &datagram : std::exchange(side.sent, {})) {
-        bio.offer(datagram);
-        SSL_do_handshake(ssl.get());
-      }
+  for (const bool peer_is_client : {false, true}) {
+    // No SRTP at all, or only with a tag that is too short.
+    for (const char *profiles : {static_cast<const char *>(nullptr), "SRTP_AES128_CM_SHA1_32"}) {
+      Side side(context);
+      PlainPeer peer(false, profiles, peer_is_client);
+      shake_hands(side, peer, peer_is_client);
+      fail_unless(!side.keys && !side.dtls.is_verified());
+      fail_unless_equals_int(side.failures.size(), 1);
+      fail_unless(side.failures[0].find("use_srtp") != std::string::npos, "%s",
+                  side.failures[0].c_str());
     }
-    fail_unless(!side.keys);
-    fail_unless_equals_int(side.failures.size(), 1);
-    fail_unless(side.failures[0].find("use_srtp") != std::string::npos);
   }
   g_main_context_unref(context);
 }
@@ -441,6 +515,7 @@ static Suite *webrtc_dtls_suite()
   tcase_add_test(tc, wrong_fingerprint_ends_the_handshake);
   tcase_add_test(tc, early_datagrams_are_kept_to_a_bound);
   tcase_add_test(tc, garbage_does_not_end_an_association);
+  tcase_add_test(tc, peer_with_another_kind_of_key_is_taken);
   tcase_add_test(tc, peer_without_use_srtp_is_refused);
   tcase_add_test(tc, bio_keeps_the_borders_of_datagrams);
   tcase_add_loop_test(tc, packets_come_through_each_profile, 0, 3);
