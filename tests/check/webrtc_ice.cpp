@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "ext/webrtc/transport/candidate.h"
 #include "ext/webrtc/transport/ice.h"
 #include "webrtc_peers.h"
@@ -194,6 +197,57 @@ GST_START_TEST(address_that_is_none_is_refused)
 }
 GST_END_TEST
 
+// How many datagrams a socket keeps that has asked for a lot.
+static int burst_size()
+{
+  constexpr int kWithOverhead = 3000;
+  const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  int bytes = 1024 * 1024;
+  fail_unless(setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+  socklen_t size = sizeof bytes;
+  fail_unless(getsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, &size) == 0);
+  ::close(socket);
+  return bytes / kWithOverhead;
+}
+
+// The receiving side stands still meanwhile.
+GST_START_TEST(burst_is_kept_by_the_system)
+{
+  Context here;
+  Context there;
+  Owner of_a;
+  Owner of_b;
+  auto a = make_ice(here, of_a, false, true);
+  auto b = make_ice(there, of_b, false, false);
+  fail_unless(a->gather().ok() && b->gather().ok());
+  bool is_there = true;
+  const auto until = [&](const std::function<bool()> &is_so) {
+    return here.until([&] {
+      while (is_there && g_main_context_iteration(there, FALSE)) {
+      }
+      return is_so();
+    });
+  };
+  fail_unless(until([&] { return of_a.is_gathered && of_b.is_gathered; }));
+  fail_unless(a->set_remote_credentials(b->credentials(), false).ok());
+  fail_unless(b->set_remote_credentials(a->credentials(), false).ok());
+  fail_unless(a->add_remote_candidates(of_b.candidates).ok());
+  fail_unless(b->add_remote_candidates(of_a.candidates).ok());
+  fail_unless(until(
+      [&] { return a->state() == IceState::Connected && b->state() == IceState::Connected; }));
+  is_there = false;
+  const size_t burst = burst_size();
+  const std::vector<uint8_t> data(1150, 0x80);
+  for (size_t i = 0; i < burst; i++)
+    fail_unless(a->send(data) == IceSendOutcome::Sent);
+  is_there = true;
+  fail_unless(until([&] { return of_b.received.size() == burst; }), "%zu of %zu",
+              of_b.received.size(), burst);
+  close_ice(here, std::move(a));
+  close_ice(there, std::move(b));
+}
+GST_END_TEST
+
 static Suite *webrtc_ice_suite()
 {
   Suite *suite = suite_create("webrtc-ice");
@@ -203,6 +257,7 @@ static Suite *webrtc_ice_suite()
   tcase_add_test(tc, tcp_is_there_only_when_asked_for);
   tcase_add_test(tc, tcp_connects);
   tcase_add_test(tc, too_many_candidates_are_left_out);
+  tcase_add_test(tc, burst_is_kept_by_the_system);
   tcase_add_test(tc, address_that_is_none_is_refused);
   return suite;
 }

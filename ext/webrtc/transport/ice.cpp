@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include <sys/socket.h>
+
 #include "ext/webrtc/transport/candidate.h"
 
 namespace streamlib::webrtc {
@@ -20,6 +22,7 @@ using support::Status;
 namespace {
 
 constexpr guint kComponent = 1;  // RTP and RTCP share it (RFC 5761).
+constexpr gint kSocketBytes = 1024 * 1024;
 constexpr char kCandidatePrefix[] = "a=candidate:";
 
 struct FreeCandidate {
@@ -205,7 +208,24 @@ Status Ice::gather()
   if (!nice_agent_gather_candidates(agent_.get(), stream_))
     return Failure{0, "No address of this machine can be used to connect from; is the network up?",
                    "nice_agent_gather_candidates failed"};
+  widen_sockets();
   return Done{};
+}
+
+// A key picture is a burst of a hundred packets and more, which the system would drop, without a
+// word, where this thread does not come to read them at once.
+void Ice::widen_sockets()
+{
+  GPtrArray *sockets = nice_agent_get_sockets(agent_.get(), stream_, kComponent);
+  if (sockets == nullptr)
+    return;
+  for (guint i = 0; i < sockets->len; i++) {
+    auto *socket = static_cast<GSocket *>(g_ptr_array_index(sockets, i));
+    // As much of it as the system allows.
+    g_socket_set_option(socket, SOL_SOCKET, SO_RCVBUF, kSocketBytes, nullptr);
+    g_socket_set_option(socket, SOL_SOCKET, SO_SNDBUF, kSocketBytes, nullptr);
+  }
+  g_ptr_array_unref(sockets);
 }
 
 Status Ice::set_remote_credentials(const IceCredentials &credentials, bool is_lite)

@@ -105,6 +105,7 @@ private:
 
   support::Status set_up();
   void add_server(const ParsedIceServer &server);
+  void widen_sockets();
   void let_go();
   void on_candidate(NiceCandidate *candidate);
   void on_state(guint state);
