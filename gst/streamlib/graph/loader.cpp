@@ -19,8 +19,8 @@ constexpr size_t kNodeCost = 1024;
 constexpr size_t kHintedProblems = 50;
 
 // Of the description and of a template.
-const std::vector<std::string_view> kGraphKeys = {"name",   "nodes",   "links",
-                                                  "inputs", "outputs", "templates"};
+const std::vector<std::string_view> kGraphKeys = {"$schema", "name",    "nodes",    "links",
+                                                  "inputs",  "outputs", "templates"};
 const std::vector<std::string_view> kNodeKeys = {"type",      "config",   "scheduling",
                                                  "execution", "priority", "restart",
                                                  "essential", "fallback", "on-upstream-removed"};
@@ -77,6 +77,7 @@ bool Loader::load()
     return false;
   }
   MemberReader reader(json, {}, problems);
+  reader.text("$schema");
   if (const std::string *name = reader.text("name"))
     flat.name = *name;
   note_unknown(json, {}, kGraphKeys);

@@ -51,6 +51,7 @@ public:
   const Json *object(std::string_view name);
   const Json *array(std::string_view name);
   std::optional<bool> boolean(std::string_view name);
+  std::optional<double> number(std::string_view name);
   std::optional<uint64_t> integer(std::string_view name, uint64_t maximum);
   // The value of an enumeration, by nick.
   std::optional<int> choice(std::string_view name, GType type);

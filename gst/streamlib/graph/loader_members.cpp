@@ -91,6 +91,12 @@ std::optional<bool> MemberReader::boolean(std::string_view name)
   return value != nullptr ? value->boolean() : std::nullopt;
 }
 
+std::optional<double> MemberReader::number(std::string_view name)
+{
+  const Json *value = typed(name, &Json::is_number, "number");
+  return value != nullptr ? value->number() : std::nullopt;
+}
+
 std::optional<uint64_t> MemberReader::integer(std::string_view name, uint64_t maximum)
 {
   const Json *value = typed(name, &Json::is_integer, "integer");

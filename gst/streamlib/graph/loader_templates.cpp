@@ -43,6 +43,7 @@ void Loader::check_templates(const Json &json)
       continue;
     }
     note_unknown(definition, place, kTemplateKeys);
+    MemberReader(definition, place, problems).text("description");
     ParamReader(definition, place, problems).check();
   }
 }

@@ -258,6 +258,9 @@ bool ParamReader::check()
     if (reader.has("type") && !reader.choice("type", kTypes))
       continue;
     reader.array("enum");
+    reader.number("minimum");
+    reader.number("maximum");
+    reader.text("description");
     if (const Json *by_default = param.find("default"))
       fits(*by_default, param, place.at(name).at("default"));
   }
