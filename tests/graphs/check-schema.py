@@ -2,23 +2,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests docs/graph.schema.json and the loader against each other.
 
-usage: check-schema.py SCHEMA LOADER CASES
+usage: check-schema.py SCHEMA LOADER CASES PAGE
 
 CASES has a description a line in a JSON array of {"case", "schema", "loader", "text"}: whether the
 schema takes the text, whether the loader does, and the pointer of the loader's problem. Where only one
 of the two refuses, "why" says why the other cannot know. From each good one, wrong ones are made by
 putting a value of another type at each place; what the schema refuses the loader has to refuse too,
-and what the loader refuses for its form the schema has to refuse.
+and what the loader refuses for its form the schema has to refuse. The examples of PAGE are good ones.
 """
 
 import copy
 import json
+import re
 import subprocess
 import sys
 
 import jsonschema
 
-schema_file, loader, cases_file = sys.argv[1:]
+schema_file, loader, cases_file, page_file = sys.argv[1:]
 with open(schema_file, encoding='utf-8') as file:
     schema = json.load(file)
 jsonschema.Draft202012Validator.check_schema(schema)
@@ -96,6 +97,15 @@ for case in cases:
     expect(f"{case['case']}: why", case['schema'] == case['loader'] or 'why' in case, text)
     if case['schema'] and case['loader']:
         good.append((case['case'], value))
+
+with open(page_file, encoding='utf-8') as file:
+    examples = re.findall(r'^```json\n(.*?)^```', file.read(), re.MULTILINE | re.DOTALL)
+expect('the examples of the page', len(examples) >= 3, len(examples))
+for text in examples:
+    value = json.loads(text)
+    expect('an example of the page: loader', not the_loader.problems(text), text)
+    expect('an example of the page: schema', schema_takes(value), text)
+    good.append(('an example of the page', value))
 
 # Words by which the loader says that something is of a wrong form, which a schema can know.
 FORM = ('it must be ', 'must be an object', 'is not one of', "has no 'type'", "has no 'from'",
