@@ -369,20 +369,25 @@ GST_START_TEST(secrets_are_masked)
 
   const Description description = loaded(R"({
     "templates": {"t": {"params": {"where": {"type": "string"}, "pw": {"default": "s3cr3t-0"}},
-      "nodes": {"n": {"type": "x", "config": {"token": {"param": "where"}, "user-pw": "${pw}"}}}}},
+      "nodes": {"n": {"type": "x", "config": {"token": {"param": "where"}, "user-pw": "${pw}"}}}},
+      "u": {"params": {"code": {"type": "integer"}},
+        "nodes": {"n": {"type": "x", "config": {"pin": {"param": "code"}, "height": 1234}}}}},
     "x-session": {"token": "s3cr3t-1"},
     "nodes": {
       "token": {"type": "souphttpsrc", "config": {"location": "http://u:s3cr3t-2@h/", "user-pw": "s3cr3t-3",
          "proxy": "see s3cr3t-3", "extra-headers": {"Authorization": "s3cr3t-4"}, "pin": 31337}},
       "bin": {"type": {"bin": "srtsrc passphrase=s3cr3t-5 ! fakesink"}},
-      "use": {"type": {"template": "t", "params": {"where": "s3cr3t-6"}}}}})");
+      "use": {"type": {"template": "t", "params": {"where": "s3cr3t-6"}}},
+      "use2": {"type": {"template": "t", "params": {"where": "a", "pw": "s3cr3t-7"}}},
+      "use3": {"type": {"template": "u", "params": {"code": 987654}}}}})");
   const std::string text = write_json(description.masked());
   fail_unless(text.find("s3cr3t") == std::string::npos, "%s", text.c_str());
   fail_unless(text.find("31337") == std::string::npos, "%s", text.c_str());
+  fail_unless(text.find("987654") == std::string::npos, "%s", text.c_str());
+  fail_unless(text.find("1234") != std::string::npos, "%s", text.c_str());
   fail_unless(text.find("souphttpsrc") != std::string::npos &&
               text.find("\"use\"") != std::string::npos);
   fail_unless(write_json(description.json()).find("s3cr3t-6") != std::string::npos);
-  loaded(text);
 }
 GST_END_TEST
 
@@ -417,6 +422,31 @@ GST_START_TEST(five_thousand_nodes)
 }
 GST_END_TEST
 
+GST_START_TEST(fifty_megabytes)
+{
+  // As many secrets as nodes, each within the text of the next node too.
+  std::string text = R"({"nodes":{)";
+  for (int i = 0; i < 5000; i++) {
+    const std::string number = std::to_string(i);
+    text += (i > 0 ? ",\"node" : "\"node") + number + R"(":{"type":"x","config":{"token":"s3cr3t)" +
+            number + R"(-end","note":"s3cr3t)" + std::to_string(i + 1) + "-end" +
+            std::string(10000, 'b') + "\"}}";
+  }
+  text += "}}";
+  const gint64 begin = g_get_monotonic_time();
+  const Description description = loaded(text);
+  const gint64 loaded_at = g_get_monotonic_time();
+  const std::string masked = write_json(description.masked());
+  const gint64 end = g_get_monotonic_time();
+  g_print("MEASURED %zu MB: loaded in %.2f s, masked in %.2f s\n", text.size() >> 20,
+          (loaded_at - begin) / 1e6, (end - loaded_at) / 1e6);
+  // That of the last node is no secret of any.
+  fail_unless(masked.find("s3cr3t") == masked.rfind("s3cr3t"));
+  fail_unless(masked.find("s3cr3t5000-end") != std::string::npos);
+  fail_unless(end - begin < 25 * G_USEC_PER_SEC);
+}
+GST_END_TEST
+
 static Suite *graph_description_suite()
 {
   Suite *s = suite_create("graph-description");
@@ -433,6 +463,7 @@ static Suite *graph_description_suite()
   tcase_add_test(tc, secrets_are_masked);
   tcase_add_test(tc, problems_hold_no_secret);
   tcase_add_test(tc, five_thousand_nodes);
+  tcase_add_test(tc, fifty_megabytes);
   return s;
 }
 

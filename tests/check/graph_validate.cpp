@@ -89,7 +89,7 @@ GST_END_TEST
 
 GST_START_TEST(properties)
 {
-  expect_one(node("videotestsrc", R"({"patern":"ball"})"), "/nodes/n/config/patern",
+  expect_one(node("videotestsrc", R"({"pattrn":"ball"})"), "/nodes/n/config/pattrn",
              "did you mean 'pattern'?");
   expect_one(node("videotestsrc", R"({"pattern":"bal"})"), "/nodes/n/config/pattern",
              "did you mean 'ball'?");
@@ -128,7 +128,7 @@ std::string linked(const std::string &links)
 GST_START_TEST(pads)
 {
   const std::string rest = R"(,{"from":"c","to":"f"})";
-  expect_one(linked(R"({"from":"v.sorce","to":"c"})" + rest), "/links/0/from", "'src'");
+  expect_one(linked(R"({"from":"v.soorce","to":"c"})" + rest), "/links/0/from", "'src'");
   expect_one(linked(R"({"from":"v.scr","to":"c"})" + rest), "/links/0/from", "did you mean 'src'?");
   expect_one(linked(R"({"from":"v","to":"c.src"})" + rest), "/links/0/to", "no sink pad");
   expect_one(linked(R"({"from":"f","to":"c"},{"from":"v","to":"f"})"), "/links/0/from",

@@ -157,7 +157,7 @@ GST_START_TEST(flags)
   expect_taken(seek, "1", "\"flush\"");
   expect_taken(seek, "0", "\"none\"");
   expect_taken(seek, "\"\"", "\"none\"");
-  expect_refused(seek, "\"flush+acurate\"", ValueError::UnknownName, "did you mean 'accurate'?");
+  expect_refused(seek, "\"flush+accurat\"", ValueError::UnknownName, "did you mean 'accurate'?");
   expect_refused(seek, "\"flush+\"", ValueError::UnknownName);
   expect_refused(seek, "1073741824", ValueError::OutOfRange);
   expect_refused(seek, "true", ValueError::WrongType);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace streamlib::graph {
 
@@ -11,6 +12,14 @@ namespace {
 
 // A shorter value is no secret worth its name: what equals it by chance would be unreadable.
 constexpr size_t kShortestWithin = 4;
+
+uint32_t first_bytes(std::string_view text)
+{
+  static_assert(kShortestWithin == sizeof(uint32_t));
+  uint32_t bytes = 0;
+  memcpy(&bytes, text.data(), sizeof bytes);
+  return bytes;
+}
 
 bool is_word_char(char c)
 {
@@ -116,7 +125,8 @@ void find_bearers(std::string_view text, std::vector<Span> &spans)
 {
   for (const std::string_view scheme : {"bearer ", "basic "}) {
     for (size_t i = 0; i + scheme.size() < text.size(); i++) {
-      if (g_ascii_strncasecmp(text.data() + i, scheme.data(), scheme.size()) != 0 ||
+      if (g_ascii_tolower(text[i]) != scheme[0] ||
+          g_ascii_strncasecmp(text.data() + i, scheme.data(), scheme.size()) != 0 ||
           (i > 0 && is_word_char(text[i - 1])))
         continue;
       const size_t begin = i + scheme.size();
@@ -162,6 +172,14 @@ Json changed(const Json &value, const Change &change)
     for (const Json &element : *elements)
       result.push_back(changed(element, change));
     return result;
+  }
+  if (value.is_number()) {
+    // A short one is the same as many by chance.
+    const std::string text = write_json(value);
+    if (text.size() < kShortestWithin)
+      return value;
+    const Json masked = change(text);
+    return masked == Json(kMask) ? masked : value;
   }
   const Json::Object *members = value.object();
   if (members == nullptr)
@@ -238,12 +256,22 @@ Secrets::Secrets(const FlatGraph &graph)
 
 void Secrets::add(std::string_view secret)
 {
-  if (secret.empty() || std::find(values_.begin(), values_.end(), secret) != values_.end())
+  if (secret.empty() || !values_.emplace(secret).second || secret.size() < kShortestWithin)
     return;
-  const auto place = std::find_if(values_.begin(), values_.end(), [&](const std::string &value) {
-    return value.size() < secret.size();
-  });
-  values_.emplace(place, secret);
+  within_.emplace(first_bytes(secret), secret);
+}
+
+size_t Secrets::match(std::string_view text, size_t at) const
+{
+  if (text.size() - at < kShortestWithin)
+    return 0;
+  size_t longest = 0;
+  const auto [begin, end] = within_.equal_range(first_bytes(text.substr(at)));
+  for (auto found = begin; found != end; ++found) {
+    if (found->second.size() > longest && text.substr(at).starts_with(found->second))
+      longest = found->second.size();
+  }
+  return longest;
 }
 
 void Secrets::add_text(std::string_view text)
@@ -285,15 +313,19 @@ void Secrets::add_config(const Json &config)
 
 std::string Secrets::masked(std::string_view text) const
 {
-  std::string result = masked_text(text);
-  for (const std::string &secret : values_) {
-    if (result == secret)
-      return kMask;
-    if (secret.size() < kShortestWithin)
-      continue;
-    for (size_t at = result.find(secret); at != std::string::npos;
-         at = result.find(secret, at + std::string_view(kMask).size()))
-      result.replace(at, secret.size(), kMask);
+  const std::string shown = masked_text(text);
+  if (values_.count(shown) != 0)
+    return kMask;
+  if (within_.empty())
+    return shown;
+  std::string result;
+  for (size_t at = 0; at < shown.size();) {
+    const size_t length = match(shown, at);
+    if (length > 0)
+      result += kMask;
+    else
+      result += shown[at];
+    at += std::max<size_t>(length, 1);
   }
   return result;
 }

@@ -4,7 +4,8 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "gst/streamlib/graph/description.h"
 
@@ -32,7 +33,12 @@ private:
   void add(std::string_view secret);
   void add_all(const Json &value);
 
-  std::vector<std::string> values_;  // The longest first.
+  // Of the secrets that begin at this place of the text the length of the longest, or 0.
+  size_t match(std::string_view text, size_t at) const;
+
+  std::unordered_set<std::string> values_;
+  // Those that are looked for within texts, by their first bytes.
+  std::unordered_multimap<uint32_t, std::string> within_;
 };
 
 }  // namespace streamlib::graph
