@@ -118,6 +118,19 @@ GST_START_TEST(huge_body_of_a_refusal_is_not_read)
 }
 GST_END_TEST;
 
+GST_START_TEST(huge_head_is_refused)
+{
+  Stage stage;
+  const std::string line = "X-Padding: " + std::string(1000, 'x') + "\r\n";
+  ScriptedAnswer endless{{{0, "HTTP/1.1 201 Created\r\n"}}, true};
+  for (int i = 0; i < 10000; i++)
+    endless.pieces.emplace_back(0, line);
+  SignallingFailure failure;
+  fail_unless(ms_of([&] { failure = stage.failure_with(endless); }) < slow_ms(2000));
+  fail_unless(failure.category() == Category::Network, "%s", failure.text.c_str());
+}
+GST_END_TEST;
+
 // --- Time ---
 
 GST_START_TEST(cut_answer_is_an_error)
@@ -179,6 +192,29 @@ GST_START_TEST(redirects_share_one_timeout)
   for (int i = 0; i < 5; i++)
     stage.server.answer("POST", ScriptedAnswer::of("307 X", {{"Location", "/again"}}, "", 150));
   fail_unless(stage.open().error().category() == Category::Timeout);
+}
+GST_END_TEST;
+
+// A server that keeps connections, and one that says so and does not.
+GST_START_TEST(closed_connections_are_made_anew)
+{
+  for (const bool stays : {true, false}) {
+    Stage stage;
+    const auto kept = [&](const std::string &status, const std::string &fields) {
+      return ScriptedAnswer{{{0, "HTTP/1.1 " + status + "\r\n" + fields + "\r\n"}}, stays};
+    };
+    stage.server.answer("POST", kept("201 Created",
+                                     "Content-Type: application/sdp\r\nLocation: /session/1\r\n"
+                                     "Content-Length: 5\r\n\r\nv=0\r\n"));
+    stage.server.answer("PATCH", kept("204 No Content", ""));
+    stage.server.answer("DELETE", kept("200 OK", "Content-Length: 0\r\n"));
+    const auto opened = stage.open();
+    fail_unless(opened.ok(), "%s", opened.ok() ? "" : opened.error().text.c_str());
+    stage.client().add_candidate("1 1 udp 1 192.0.2.1 1 typ host");
+    fail_unless(*stage.send_candidates() == PatchOutcome::Done);
+    if (!stays)
+      fail_unless(stage.close().ok());
+  }
 }
 GST_END_TEST;
 
@@ -397,6 +433,27 @@ GST_START_TEST(ice_servers_that_are_no_use_are_noted)
 }
 GST_END_TEST;
 
+GST_START_TEST(links_by_chance_do_no_harm)
+{
+  const char *const words[] = {
+      "<",     ">",        ";", ",",          "=", "\"", "\\", "rel", "ice-server", "stun:",
+      "turn:", "username", " ", "credential", "x", "\t", ":",  "*=",  "\xff"};
+  GRand *const chance = g_rand_new_with_seed(1);
+  size_t found = 0;
+  for (int i = 0; i < 20000; i++) {
+    std::string text = g_rand_boolean(chance) ? "<stun:a>;rel=ice-server" : "";
+    for (int j = g_rand_int_range(chance, 0, 30); j > 0; j--)
+      text += words[g_rand_int_range(chance, 0, G_N_ELEMENTS(words))];
+    for (const IceServer &server : ice_servers_of(text).servers) {
+      fail_unless(!server.uri.empty());
+      found++;
+    }
+  }
+  fail_unless(found > 1000);
+  g_rand_free(chance);
+}
+GST_END_TEST;
+
 GST_START_TEST(retry_after_is_seconds_or_a_date)
 {
   const gint64 now = 784111777;  // Sun, 06 Nov 1994 08:49:37 GMT
@@ -477,10 +534,12 @@ static Suite *webrtc_signalling_limits_suite()
   tcase_add_test(tc, huge_answer_is_refused);
   tcase_add_test(tc, answer_of_the_limit_is_taken);
   tcase_add_test(tc, huge_body_of_a_refusal_is_not_read);
+  tcase_add_test(tc, huge_head_is_refused);
   tcase_add_test(tc, cut_answer_is_an_error);
   tcase_add_test(tc, slow_answer_is_waited_for);
   tcase_add_test(tc, timeout_is_for_the_whole_answer);
   tcase_add_test(tc, redirects_share_one_timeout);
+  tcase_add_test(tc, closed_connections_are_made_anew);
   tcase_add_test(tc, no_server_is_a_network_failure);
   tcase_add_test(tc, bad_endpoint_is_a_protocol_failure);
   tcase_add_test(tc, cancelled_at_any_time);
@@ -492,6 +551,7 @@ static Suite *webrtc_signalling_limits_suite()
   tcase_add_test(tc, secrets_are_not_logged);
   tcase_add_test(tc, unknown_links_are_ignored);
   tcase_add_test(tc, ice_servers_that_are_no_use_are_noted);
+  tcase_add_test(tc, links_by_chance_do_no_harm);
   tcase_add_test(tc, retry_after_is_seconds_or_a_date);
   tcase_add_test(tc, back_off_doubles_up_to_its_limit);
   tcase_add_test(tc, back_off_begins_at_retry_after);
