@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ext/webrtc/session/receive_chain.h"
+
+#include <gst/video/video.h>
+
+#include "ext/webrtc/session/codecs.h"
+
+namespace streamlib::webrtc {
+
+using support::adopt_object;
+using support::Failure;
+using support::GObjectPtr;
+using support::Result;
+using support::share_object;
+using support::sink_object;
+
+namespace {
+
+GstPadProbeReturn drop_all(GstPad *, GstPadProbeInfo *, gpointer)
+{
+  return GST_PAD_PROBE_DROP;
+}
+
+constexpr auto kDownstream =
+    static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
+                                 GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+
+}  // namespace
+
+// --- ReceiveOutput ---
+
+ReceiveOutput::ReceiveOutput(GstBin *bin, MediaKind kind, const std::string &pad_name,
+                             const std::string &stream_id)
+    : kind_(kind),
+      stream_id_(stream_id),
+      bin_(bin),
+      tail_(sink_object(gst_element_factory_make("identity", nullptr)))
+{
+  g_object_set(tail_.get(), "silent", TRUE, nullptr);
+  gst_bin_add(bin, tail_.get());
+  sink_ = adopt_object(gst_element_get_static_pad(tail_.get(), "sink"));
+  const auto src = adopt_object(gst_element_get_static_pad(tail_.get(), "src"));
+  ghost_ = sink_object(gst_ghost_pad_new(pad_name.c_str(), src.get()));
+  probe_ = support::PadProbe(sink_.get(), kDownstream, on_data, this);
+  gst_pad_set_active(ghost_.get(), TRUE);
+  gst_element_sync_state_with_parent(tail_.get());
+}
+
+ReceiveOutput::~ReceiveOutput()
+{
+  starve();
+  gst_element_set_state(tail_.get(), GST_STATE_NULL);
+  gst_bin_remove(bin_, tail_.get());
+}
+
+void ReceiveOutput::starve()
+{
+  const auto old = adopt_object(gst_pad_get_peer(sink_.get()));
+  if (!old)
+    return;
+  // A stream that goes on with nowhere to go must not become an error upstream.
+  gst_pad_add_probe(old.get(), kDownstream, drop_all, nullptr, nullptr);
+  gst_pad_unlink(old.get(), sink_.get());
+}
+
+void ReceiveOutput::feed_from(GstPad *src)
+{
+  starve();
+  is_discont_ = true;
+  // They are in different bins.
+  gst_pad_link_full(src, sink_.get(), GST_PAD_LINK_CHECK_NOTHING);
+}
+
+void ReceiveOutput::end_stream()
+{
+  starve();
+  is_ending_ = true;
+  gst_pad_send_event(sink_.get(), gst_event_new_eos());
+  is_ending_ = false;
+}
+
+GstPadProbeReturn ReceiveOutput::take_event(GstPadProbeInfo *info)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START: {
+      if (has_stream_start_.exchange(true))
+        return GST_PAD_PROBE_DROP;
+      GstEvent *own = gst_event_new_stream_start(stream_id_.c_str());
+      guint group;
+      if (gst_event_parse_group_id(event, &group))
+        gst_event_set_group_id(own, group);
+      gst_event_unref(event);
+      GST_PAD_PROBE_INFO_DATA(info) = own;
+      return GST_PAD_PROBE_OK;
+    }
+    case GST_EVENT_EOS:
+      // The end of one RTP stream is not the end of the output.
+      return is_ending_ ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+    case GST_EVENT_GAP:
+      gaps_.fetch_add(1, std::memory_order_relaxed);
+      return GST_PAD_PROBE_OK;
+    default:
+      return GST_PAD_PROBE_OK;
+  }
+}
+
+GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<ReceiveOutput *>(data);
+  const GstPadProbeType type = GST_PAD_PROBE_INFO_TYPE(info);
+  if ((type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) != 0)
+    return self->take_event(info);
+  if ((type & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+    self->buffers_.fetch_add(1, std::memory_order_relaxed);
+    if (self->is_discont_.exchange(false)) {
+      GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+      GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+      GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    }
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+// --- ReceiveChain ---
+
+ReceiveChain::ReceiveChain(GstPad *rtp, KeyframeThrottle *throttle)
+    : rtp_(share_object(rtp)), bin_(sink_object(gst_bin_new(nullptr))), throttle_(throttle)
+{}
+
+ReceiveChain::~ReceiveChain() = default;
+
+Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, GstPad *rtp,
+                                                         KeyframeThrottle *throttle)
+{
+  const CodecFacts *facts = find_codec(codec.name);
+  if (facts == nullptr)
+    return Failure{GST_STREAM_ERROR_CODEC_NOT_FOUND,
+                   "The peer sends " + codec.name + ", which was not agreed upon.", ""};
+  std::unique_ptr<ReceiveChain> chain(new ReceiveChain(rtp, throttle));
+  chain->is_video_ = facts->kind == MediaKind::Video;
+  auto depay = sink_object(gst_element_factory_make(facts->depayloader, nullptr));
+  auto filter = sink_object(gst_element_factory_make("capsfilter", nullptr));
+  if (!depay || !filter)
+    return Failure{GST_CORE_ERROR_MISSING_PLUGIN,
+                   std::string("The element ") + facts->depayloader +
+                       " is missing. Install gstreamer1.0-plugins-good.",
+                   ""};
+  if (chain->is_video_)
+    g_object_set(depay.get(), "wait-for-keyframe", TRUE, "request-keyframe", TRUE, nullptr);
+  const auto caps = support::adopt_mini(gst_caps_from_string(facts->encoded_caps));
+  if (std::string_view(facts->name) == "H264")
+    g_object_set(filter.get(), "caps", caps.get(), nullptr);
+  gst_bin_add_many(GST_BIN(chain->bin_.get()), depay.get(), filter.get(), nullptr);
+  gst_element_link(depay.get(), filter.get());
+  chain->depay_sink_ = adopt_object(gst_element_get_static_pad(depay.get(), "sink"));
+  const auto src = adopt_object(gst_element_get_static_pad(filter.get(), "src"));
+  gst_element_add_pad(chain->bin_.get(), gst_ghost_pad_new("sink", chain->depay_sink_.get()));
+  gst_element_add_pad(chain->bin_.get(), gst_ghost_pad_new("src", src.get()));
+  if (chain->is_video_) {
+    chain->encoded_probe_ =
+        support::PadProbe(src.get(), GST_PAD_PROBE_TYPE_BUFFER, on_encoded, chain.get());
+  }
+  chain->upstream_probe_ =
+      support::PadProbe(rtp, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_upstream, chain.get());
+  return chain;
+}
+
+bool ReceiveChain::attach(ReceiveOutput &output)
+{
+  const auto src = adopt_object(gst_element_get_static_pad(bin_.get(), "src"));
+  const auto sink = adopt_object(gst_element_get_static_pad(bin_.get(), "sink"));
+  output.feed_from(src.get());
+  return gst_pad_link_full(rtp_.get(), sink.get(), GST_PAD_LINK_CHECK_NOTHING) == GST_PAD_LINK_OK;
+}
+
+void ReceiveChain::ask_for_key()
+{
+  is_own_request_ = true;
+  gst_pad_push_event(depay_sink_.get(),
+                     gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+  is_own_request_ = false;
+}
+
+void ReceiveChain::request_keyframe()
+{
+  if (is_video_ && throttle_->ask(g_get_monotonic_time()))
+    ask_for_key();
+}
+
+GstPadProbeReturn ReceiveChain::on_upstream(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<ReceiveChain *>(data);
+  if (!gst_video_event_is_force_key_unit(GST_PAD_PROBE_INFO_EVENT(info)))
+    return GST_PAD_PROBE_OK;
+  if (!self->is_video_)
+    return GST_PAD_PROBE_DROP;
+  if (self->is_own_request_ || self->throttle_->ask(g_get_monotonic_time()))
+    return GST_PAD_PROBE_OK;
+  return GST_PAD_PROBE_DROP;
+}
+
+GstPadProbeReturn ReceiveChain::on_encoded(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<ReceiveChain *>(data);
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  if (!GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT)) {
+    self->needs_key_ = false;
+    self->throttle_->forget_kept();
+    return GST_PAD_PROBE_OK;
+  }
+  // Nothing can be decoded before the first keyframe of a stream.
+  if (self->needs_key_) {
+    self->dropped_no_key_.fetch_add(1, std::memory_order_relaxed);
+    self->request_keyframe();
+    return GST_PAD_PROBE_DROP;
+  }
+  if (self->throttle_->take_kept(g_get_monotonic_time()))
+    self->ask_for_key();
+  return GST_PAD_PROBE_OK;
+}
+
+}  // namespace streamlib::webrtc

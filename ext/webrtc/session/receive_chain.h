@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// From one RTP stream to encoded media, and the output that stays while streams come and go.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include <gst/gst.h>
+
+#include "ext/webrtc/parameters.h"
+#include "ext/webrtc/session/keyframe_throttle.h"
+#include "gst/support/guards.h"
+#include "gst/support/ownership.h"
+#include "gst/support/result.h"
+
+namespace streamlib::webrtc {
+
+// A pad of the session that outlives sessions with the peer: one stream for those behind it, with
+// one running time, whatever SSRC or codec feeds it.
+class ReceiveOutput {
+public:
+  ReceiveOutput(GstBin *bin, MediaKind kind, const std::string &pad_name,
+                const std::string &stream_id);
+  ~ReceiveOutput();
+  ReceiveOutput(const ReceiveOutput &) = delete;
+  ReceiveOutput &operator=(const ReceiveOutput &) = delete;
+
+  MediaKind kind() const { return kind_; }
+  GstPad *pad() const { return ghost_.get(); }
+  // Any thread: `src` feeds the output from now on; what fed it before is dropped at its end.
+  void feed_from(GstPad *src);
+  // Any thread: nothing feeds it, until the next feed_from().
+  void starve();
+  // Streaming thread or any other while nothing feeds it.
+  void end_stream();
+
+  uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
+  uint64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
+
+private:
+  static GstPadProbeReturn on_data(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+  GstPadProbeReturn take_event(GstPadProbeInfo *info);
+
+  const MediaKind kind_;
+  const std::string stream_id_;
+  GstBin *bin_;
+  support::GObjectPtr<GstElement> tail_;
+  support::GObjectPtr<GstPad> sink_;
+  support::GObjectPtr<GstPad> ghost_;
+  std::atomic<bool> has_stream_start_ = false;
+  std::atomic<bool> is_ending_ = false;
+  std::atomic<bool> is_discont_ = true;
+  std::atomic<uint64_t> buffers_ = 0;
+  std::atomic<uint64_t> gaps_ = 0;
+  support::PadProbe probe_;
+};
+
+// Depayloader of one RTP stream, with its requests for keyframes.
+class ReceiveChain {
+public:
+  // `rtp` is a pad of rtpbin. The throttle outlives the chain.
+  static support::Result<std::unique_ptr<ReceiveChain>> make(const Codec &codec, GstPad *rtp,
+                                                             KeyframeThrottle *throttle);
+  ~ReceiveChain();
+  ReceiveChain(const ReceiveChain &) = delete;
+  ReceiveChain &operator=(const ReceiveChain &) = delete;
+
+  GstElement *bin() const { return bin_.get(); }
+  // Any thread: the bin is in its parent; the RTP stream flows from now on.
+  bool attach(ReceiveOutput &output);
+  // Any thread, as the peer's sender would be asked after a loss.
+  void request_keyframe();
+  uint64_t dropped_no_key() const { return dropped_no_key_.load(std::memory_order_relaxed); }
+
+private:
+  ReceiveChain(GstPad *rtp, KeyframeThrottle *throttle);
+  void ask_for_key();
+
+  static GstPadProbeReturn on_upstream(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+  static GstPadProbeReturn on_encoded(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+
+  support::GObjectPtr<GstPad> rtp_;
+  support::GObjectPtr<GstElement> bin_;
+  support::GObjectPtr<GstPad> depay_sink_;
+  KeyframeThrottle *throttle_;
+  bool is_video_ = false;
+  std::atomic<bool> needs_key_ = true;
+  std::atomic<bool> is_own_request_ = false;
+  std::atomic<uint64_t> dropped_no_key_ = 0;
+  support::PadProbe upstream_probe_;
+  support::PadProbe encoded_probe_;
+};
+
+}  // namespace streamlib::webrtc

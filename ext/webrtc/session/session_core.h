@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// One session with a peer: rtpbin with its neighbours, from packets to RTP streams and back.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <gst/gst.h>
+
+#include "ext/webrtc/packet_port.h"
+#include "ext/webrtc/session/keyframe_throttle.h"
+#include "ext/webrtc/session/mid_demux.h"
+#include "ext/webrtc/session/receive_chain.h"
+#include "ext/webrtc/session/session_settings.h"
+#include "gst/support/guards.h"
+#include "gst/support/ownership.h"
+#include "gst/support/result.h"
+
+namespace streamlib::webrtc {
+
+struct CoreHooks {
+  std::function<void()> inputs_ended;
+  std::function<void()> bye_sent;
+  std::function<void(uint32_t ssrc)> bye_received;
+};
+
+class SessionCore {
+public:
+  SessionCore(GstBin *bin, const SessionSettings &settings, std::vector<SessionMedia> media,
+              PacketSender *sender, CoreHooks hooks);
+  ~SessionCore();
+  SessionCore(const SessionCore &) = delete;
+  SessionCore &operator=(const SessionCore &) = delete;
+
+  // Where streams of a section come out; null: they are dropped. Asked in a jitter buffer's thread;
+  // to be set before build().
+  void set_output_hook(std::function<ReceiveOutput *(size_t section)> hook)
+  {
+    output_hook_ = std::move(hook);
+  }
+  support::Status build();
+  // Not a streaming thread. No hook is called and nothing is sent after it.
+  void close();
+  // The link pad for received packets.
+  GstPad *entry() const { return entry_.get(); }
+  const std::vector<SessionMedia> &media() const { return media_; }
+  // Any thread. The index of the section that an input of the kind is sent in, or -1.
+  int sending_section(MediaKind kind) const;
+  // Any thread: a pad for packets to send, of the funnel.
+  support::GObjectPtr<GstPad> request_send_pad();
+  // Any thread: ends all streams that are sent; the hook bye_sent follows.
+  void begin_bye();
+  void request_keyframe(MediaKind kind);
+  KeyframeThrottle &send_throttle(size_t section) { return *sections_[section]->incoming; }
+
+  Liveness liveness() const;
+  support::StructurePtr stats() const;
+
+private:
+  // Requests from the peer, and requests to the peer.
+  struct Section {
+    std::unique_ptr<KeyframeThrottle> incoming;
+    std::unique_ptr<KeyframeThrottle> outgoing;
+  };
+
+  template <typename T>
+  using GObjectPtr = support::GObjectPtr<T>;
+
+  GObjectPtr<GstElement> add(GObjectPtr<GstElement> element);
+  support::Status make_elements();
+  void configure_rtpbin();
+  support::Status link();
+  bool admit(PacketKind kind, GstBuffer *packet);
+  bool admit_rtp(GstBuffer *packet);
+  const Codec *find_incoming(unsigned payload_type, size_t *section, bool *is_rtx) const;
+  bool wants_rtx(bool sending) const;
+  GstElement *make_rtx(bool sending) const;
+  void take_pad(GstPad *pad);
+  void append_source_stats(GValue *list, const GstStructure *source) const;
+  void append_jitterbuffer_stats(GstStructure *stats) const;
+
+  static GstCaps *on_pt_map(GstElement *, guint session, guint pt, gpointer self);
+  static void on_jitterbuffer(GstElement *, GstElement *jitterbuffer, guint session, guint ssrc,
+                              gpointer self);
+  static GstElement *on_aux_sender(GstElement *, guint session, gpointer self);
+  static GstElement *on_aux_receiver(GstElement *, guint session, gpointer self);
+  static void on_pad(GstElement *, GstPad *pad, gpointer self);
+  static void on_bye(GstElement *, guint session, guint ssrc, gpointer self);
+
+  GstBin *const bin_;
+  const SessionSettings settings_;
+  const std::vector<SessionMedia> media_;
+  PacketSender *const sender_;
+  const CoreHooks hooks_;
+  std::function<ReceiveOutput *(size_t section)> output_hook_;
+  std::vector<std::unique_ptr<Section>> sections_;
+
+  GObjectPtr<GstElement> source_;
+  GObjectPtr<GstElement> rtpbin_;
+  GObjectPtr<GstElement> funnel_;
+  GObjectPtr<GstElement> sink_;
+  GObjectPtr<GstPad> entry_;
+  GObjectPtr<GstPad> send_sink_;
+  mutable GObjectPtr<GstElement> rtx_send_;
+  mutable GObjectPtr<GstElement> rtx_receive_;
+  std::vector<support::SignalHandler> signals_;
+
+  // The receive step.
+  MidDemux demux_;
+  std::vector<int> mid_ids_;
+
+  // A leaf; guards what follows, which changes once for each stream.
+  mutable GMutex streams_mutex_;
+  std::map<uint32_t, int> section_of_;
+  std::map<uint32_t, GObjectPtr<GstElement>> jitterbuffers_;
+  std::vector<std::pair<int, std::shared_ptr<ReceiveChain>>> chains_;
+  bool is_ending_ = false;
+
+  std::atomic<int64_t> last_rtp_ = 0;
+  std::atomic<int64_t> last_rtcp_ = 0;
+  std::atomic<uint64_t> unassociated_ = 0;
+  std::atomic<uint64_t> malformed_ = 0;
+};
+
+}  // namespace streamlib::webrtc
