@@ -1,186 +1,184 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Two transports in one context, over loopback.
+// Two peer sessions in two pipelines, joined by a wire that loses, delays and doubles packets.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gst/check/gstcheck.h>
 
-#include "ext/webrtc/transport/transport.h"
+#include "ext/webrtc/session/media_session.h"
+#include "gst/support/ownership.h"
 
-namespace webrtc_peers {
+namespace fixture {
 
-using namespace streamlib::webrtc;
 using streamlib::support::adopt_mini;
+using streamlib::support::adopt_object;
+using streamlib::support::GObjectPtr;
 using streamlib::support::MiniPtr;
+using streamlib::support::StructurePtr;
+using streamlib::webrtc::Codec;
+using streamlib::webrtc::Direction;
+using streamlib::webrtc::MediaKind;
+using streamlib::webrtc::MediaParameters;
+using streamlib::webrtc::MediaSession;
+using streamlib::webrtc::PacketKind;
+using streamlib::webrtc::PacketReceiver;
+using streamlib::webrtc::SessionMedia;
+using streamlib::webrtc::SessionSettings;
 
-class Context {
+struct WireSettings {
+  unsigned seed = 1;
+  double loss = 0;       // Of RTP.
+  double duplicate = 0;  // Of RTP.
+  int delay_ms = 5;
+  int jitter_ms = 0;  // Added to the delay, from packet to packet: this reorders too.
+};
+
+// A worker thread carries the packets to the receiver, in the order of their times of arrival.
+class Wire final : public streamlib::webrtc::PacketSender {
 public:
-  Context() : context_(g_main_context_new()) {}
-  Context(const Context &) = delete;
-  Context &operator=(const Context &) = delete;
-  ~Context() { g_main_context_unref(context_); }
+  explicit Wire(WireSettings settings = {});
+  ~Wire();
 
-  operator GMainContext *() const { return context_; }
+  // Null: what arrives is thrown away.
+  void set_receiver(PacketReceiver *receiver);
+  void send(PacketKind kind, MiniPtr<GstBuffer> packet) override;
 
-  // Serves the context until it is so, or the time is over.
-  bool until(const std::function<bool()> &is_so, guint limit_ms = 8000)
-  {
-    const gint64 end_us = g_get_monotonic_time() + gint64{limit_ms} * 1000 * slowness();
-    GSource *tick = g_timeout_source_new(5);
-    g_source_set_callback(
-        tick, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr, nullptr);
-    g_source_attach(tick, context_);
-    bool so = is_so();
-    while (!so && g_get_monotonic_time() < end_us) {
-      g_main_context_iteration(context_, TRUE);
-      so = is_so();
-    }
-    g_source_destroy(tick);
-    g_source_unref(tick);
-    return so;
-  }
-  void serve(guint ms)
-  {
-    const gint64 end_us = g_get_monotonic_time() + gint64{ms} * 1000;
-    until([=] { return g_get_monotonic_time() >= end_us; }, ms + 1000);
-  }
+  // Any thread calls it; true: this packet is lost. To be set before packets come.
+  std::function<bool(PacketKind, const std::vector<uint8_t> &)> lose;
+
+  std::atomic<unsigned> rtp = 0;
+  std::atomic<unsigned> rtcp = 0;
+  std::atomic<unsigned> lost = 0;
+  std::atomic<unsigned> largest = 0;  // In bytes.
+  // Single RTCP packets inside the compound ones.
+  std::atomic<unsigned> plis = 0;
+  std::atomic<unsigned> firs = 0;
+  std::atomic<unsigned> nacks = 0;
+  std::atomic<unsigned> byes = 0;
+  std::atomic<unsigned> sender_reports = 0;
 
 private:
-  static gint64 slowness()
-  {
-    const char *factor = g_getenv("CK_TIMEOUT_MULTIPLIER");
-    return factor != nullptr ? std::max<gint64>(1, g_ascii_strtoll(factor, nullptr, 10)) : 1;
-  }
+  void run();
+  void look_at_rtcp(const std::vector<uint8_t> &packet);
 
-  GMainContext *const context_;
+  const WireSettings settings_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::mt19937 random_;
+  std::multimap<int64_t, std::pair<PacketKind, MiniPtr<GstBuffer>>> on_the_way_;
+  // Held while a packet is handed over.
+  std::mutex receiver_mutex_;
+  PacketReceiver *receiver_ = nullptr;
+  bool is_ending_ = false;
+  std::thread thread_;
 };
 
-inline MiniPtr<GstBuffer> make_rtp(guint16 number, size_t payload = 100, guint32 ssrc = 0x1234)
-{
-  MiniPtr<GstBuffer> packet = adopt_mini(gst_buffer_new_allocate(nullptr, 12 + payload, nullptr));
-  gst_buffer_memset(packet.get(), 0, number & 0xff, 12 + payload);
-  guint8 header[12] = {0x80, 96};
-  GST_WRITE_UINT16_BE(header + 2, number);
-  GST_WRITE_UINT32_BE(header + 4, 90u * number);
-  GST_WRITE_UINT32_BE(header + 8, ssrc);
-  gst_buffer_fill(packet.get(), 0, header, sizeof header);
-  return packet;
-}
+Codec make_codec(const char *name, int payload_type, int clock_rate, int channels = 0,
+                 std::vector<std::string> feedback = {}, int rtx = -1);
+Codec vp8(int payload_type = 96);
+Codec vp9(int payload_type = 98);
+Codec h264(const char *profile_level_id = "42e01f", int payload_type = 102);
+Codec opus(int payload_type = 111);
 
-// A receiver report without blocks.
-inline MiniPtr<GstBuffer> make_rtcp(guint32 ssrc = 0x1234)
-{
-  guint8 data[8] = {0x80, 201, 0, 1};
-  GST_WRITE_UINT32_BE(data + 4, ssrc);
-  MiniPtr<GstBuffer> packet = adopt_mini(gst_buffer_new_allocate(nullptr, sizeof data, nullptr));
-  gst_buffer_fill(packet.get(), 0, data, sizeof data);
-  return packet;
-}
+MediaParameters make_section(const char *mid, MediaKind kind, Direction direction,
+                             std::vector<Codec> codecs, uint32_t ssrc = 0, uint32_t rtx_ssrc = 0);
+// As the sending and as the receiving side have it.
+SessionMedia sending(const char *mid, MediaKind kind, std::vector<Codec> codecs, uint32_t ssrc,
+                     uint32_t rtx_ssrc = 0);
+SessionMedia turned(const SessionMedia &media);
+std::vector<SessionMedia> turned(const std::vector<SessionMedia> &media);
 
-inline guint16 number_of(GstBuffer *packet)
-{
-  guint8 header[4] = {};
-  gst_buffer_extract(packet, 0, header, sizeof header);
-  return GST_READ_UINT16_BE(header + 2);
-}
-
-// One side, and all that it heard.
-class Peer : public TransportListener, public PacketReceiver {
+class Listener final : public streamlib::webrtc::SessionListener {
 public:
-  Peer(GMainContext *context, bool is_offering,
-       const std::function<void(TransportSettings &)> &change = nullptr)
-  {
-    TransportSettings settings;
-    settings.is_offering = is_offering;
-    settings.local_addresses = {"127.0.0.1"};
-    if (change)
-      change(settings);
-    auto made = Transport::create(context, std::move(settings), *this, *this);
-    fail_unless(made.ok());
-    transport = *made;
-  }
-  virtual ~Peer() = default;
+  void inputs_ended() override { ended++; }
+  void bye_sent() override { byes_sent++; }
+  void bye_received(uint32_t ssrc) override { byes_received++; }
 
-  Transport *operator->() const { return transport.get(); }
-  bool is(TransportState state) const { return !states.empty() && states.back() == state; }
-
-  void state_changed(TransportState state, const std::string &reason,
-                     const std::string &facts) override
-  {
-    states.push_back(state);
-    if (!reason.empty())
-      reasons.push_back(reason + " (" + facts + ")");
-    if (on_state)
-      on_state(state);
-  }
-  void candidate_found(const std::string &ufrag, const std::string &candidate) override
-  {
-    candidates.emplace_back(ufrag, candidate);
-    if (trickle_to != nullptr)
-      fail_unless((*trickle_to)->add_remote_candidates(ufrag, {candidate}, false).ok());
-  }
-  void gathering_done(const std::string &ufrag) override
-  {
-    gathered.push_back(ufrag);
-    if (trickle_to != nullptr)
-      fail_unless((*trickle_to)->add_remote_candidates(ufrag, {}, true).ok());
-  }
-  void restart_ended(bool is_connected) override { restarts.push_back(is_connected); }
-  void warned(const std::string &text, const std::string &) override { warnings.push_back(text); }
-  void received(PacketKind kind, MiniPtr<GstBuffer> packet) override
-  {
-    (kind == PacketKind::Rtp ? rtp : rtcp).push_back(std::move(packet));
-  }
-
-  std::shared_ptr<Transport> transport;
-  std::vector<TransportState> states;
-  std::vector<std::string> reasons;
-  std::vector<std::pair<std::string, std::string>> candidates;
-  std::vector<std::string> gathered;
-  std::vector<bool> restarts;
-  std::vector<std::string> warnings;
-  std::vector<MiniPtr<GstBuffer>> rtp;
-  std::vector<MiniPtr<GstBuffer>> rtcp;
-  Peer *trickle_to = nullptr;
-  std::function<void(TransportState)> on_state;
+  std::atomic<int> ended = 0;
+  std::atomic<int> byes_sent = 0;
+  std::atomic<int> byes_received = 0;
 };
 
-inline bool gather(Context &context, Peer &peer)
-{
-  const size_t before = peer.gathered.size();
-  fail_unless(peer->start_gathering().ok());
-  return context.until([&] { return peer.gathered.size() > before; });
-}
+// A buffer that came out.
+struct Received {
+  GstClockTime running = GST_CLOCK_TIME_NONE;
+  bool is_key = false;
+  bool is_discont = false;
+  gsize size = 0;
+};
 
-// Both with all candidates from the beginning.
-inline bool connect(Context &context, Peer &offering, Peer &answering)
-{
-  if (!gather(context, offering) || !gather(context, answering))
-    return false;
-  fail_unless(answering->set_remote(offering->local_parameters()).ok());
-  fail_unless(offering->set_remote(answering->local_parameters()).ok());
-  return context.until([&] {
-    return offering.is(TransportState::Connected) && answering.is(TransportState::Connected);
-  });
-}
+// A pipeline with a session.
+class Peer {
+public:
+  explicit Peer(SessionSettings settings = {});
+  ~Peer();
+  Peer(const Peer &) = delete;
+  Peer &operator=(const Peer &) = delete;
 
-inline bool close(Context &context, Peer &peer)
-{
-  bool is_closed = false;
-  peer->close([&] { is_closed = true; });
-  const bool came = context.until([&] { return is_closed; }, 2000);
-  peer.transport.reset();
-  context.serve(10);
-  return came;
-}
+  GstElement *pipeline() const { return pipeline_.get(); }
+  MediaSession &session() { return *session_; }
+  // A launch line whose last element feeds the input of that kind.
+  GstElement *add_source(MediaKind kind, const std::string &line);
+  // A launch line that begins with what follows the output, after begin(); without one its buffers
+  // are just recorded. What comes to the end of the line is recorded.
+  void add_output(MediaKind kind, const std::string &line = "");
+  void play();
+  void stop();
 
-inline bool has_rtp(Context &context, const Peer &peer, size_t count, guint limit_ms = 3000)
-{
-  return context.until([&] { return peer.rtp.size() >= count; }, limit_ms);
-}
+  std::vector<Received> received(MediaKind kind);
+  size_t count(MediaKind kind);
+  GstCaps *caps(MediaKind kind);
+  guint64 stat(const char *field);
+  // The text of the first error on the bus, empty when none comes in time.
+  std::string error(int ms);
 
-}  // namespace webrtc_peers
+  Listener listener;
+
+private:
+  struct Recording {
+    std::mutex mutex;
+    std::vector<Received> buffers;
+    MiniPtr<GstCaps> caps;
+  };
+  static void on_buffer(GstElement *, GstBuffer *buffer, GstPad *pad, gpointer recording);
+
+  GObjectPtr<GstElement> pipeline_;
+  std::unique_ptr<MediaSession> session_;
+  std::map<MediaKind, Recording> recordings_;
+};
+
+// Two peers and the wires between them; the first one sends.
+class Pair {
+public:
+  explicit Pair(WireSettings forth = {}, SessionSettings here = {}, SessionSettings there = {},
+                WireSettings back = {});
+  ~Pair();
+  // Begins both sessions, and connects. The sources are there already.
+  void begin(const std::vector<SessionMedia> &media);
+  void connect();
+
+  std::unique_ptr<Wire> forth;
+  std::unique_ptr<Wire> back;
+  Peer a;
+  Peer b;
+};
+
+int limit_ms(int ms);
+void sleep_ms(int ms);
+bool eventually(const std::function<bool()> &holds, int ms = 10000);
+// The sum of a field over all SSRCs of the stats.
+guint64 sum_of_ssrcs(GstStructure *stats, const char *field, bool local);
+// Names of the threads of this process.
+std::vector<std::string> thread_names();
+
+}  // namespace fixture

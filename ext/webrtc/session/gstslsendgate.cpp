@@ -190,6 +190,22 @@ static Passage gst_sl_send_gate_drop_closed(SendGateState &state)
   return Passage::Drop;
 }
 
+// Makes what the input goes to, once for each opening and each change of caps.
+static Passage gst_sl_send_gate_prepare(SendGateState &state)
+{
+  const guint openings = state.openings;
+  if (state.is_prepared && state.prepared == openings)
+    return Passage::Pass;
+  state.is_prepared = state.caps && state.hooks.prepare(state.caps.get());
+  state.prepared = openings;
+  if (state.is_prepared)
+    return Passage::Pass;
+  if (state.flushing)
+    return Passage::Flush;
+  // Closed in the midst of it: no fault of the input.
+  return state.open && state.openings == openings ? Passage::Fail : Passage::Drop;
+}
+
 // Whether the buffer may go on, after the waiting that its kind of input is due.
 static Passage gst_sl_send_gate_admit(GstElement *element, SendGateState &state, GstBuffer *buffer)
 {
@@ -218,15 +234,12 @@ static Passage gst_sl_send_gate_admit(GstElement *element, SendGateState &state,
       gst_sl_send_gate_ask_for_key(state);
     return Passage::Drop;
   }
-  state.needs_key = false;
-  const guint openings = state.openings;
-  if (!state.is_prepared || state.prepared != openings) {
-    if (!state.caps || !state.hooks.prepare(state.caps.get()))
-      return state.flushing ? Passage::Flush : Passage::Fail;
-    state.is_prepared = true;
-    state.prepared = openings;
-  }
-  return Passage::Pass;
+  const Passage prepared = gst_sl_send_gate_prepare(state);
+  if (prepared == Passage::Drop)
+    return gst_sl_send_gate_drop_closed(state);
+  if (prepared == Passage::Pass)
+    state.needs_key = false;
+  return prepared;
 }
 
 static GstFlowReturn gst_sl_send_gate_chain(GstPad *, GstObject *parent, GstBuffer *buffer)
@@ -251,7 +264,8 @@ static GstFlowReturn gst_sl_send_gate_chain(GstPad *, GstObject *parent, GstBuff
     return flow;
   }
   // The session behind is being exchanged: the stream goes on with the next one.
-  if (flow == GST_FLOW_NOT_LINKED || (flow == GST_FLOW_FLUSHING && !state.flushing)) {
+  if (!state.flushing && (flow == GST_FLOW_NOT_LINKED || flow == GST_FLOW_FLUSHING || !state.open ||
+                          state.prepared != state.openings)) {
     state.dropped_unlinked++;
     state.is_discont = true;
     state.needs_key = state.is_encoded_video;

@@ -164,12 +164,15 @@ bool MediaSession::prepare(Input &input, GstCaps *caps)
 {
   input.drop_chain(GST_BIN(bin_.get()));
   std::shared_ptr<SessionCore> core = this->core();
-  const int section = core ? core->sending_section(input.kind) : -1;
+  // The gate has been closed meanwhile.
+  if (!core)
+    return false;
+  const int section = core->sending_section(input.kind);
   if (section < 0) {
     SL_POST_ERROR(bin_.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND,
                   std::string("The peer does not take ") + name_of(input.kind) +
                       ". Send without it, or to another peer.",
-                  core ? "no section of the answer" : "the session was stopped");
+                  "no section of the description sends it");
     return false;
   }
   const SessionMedia &media = core->media()[static_cast<size_t>(section)];

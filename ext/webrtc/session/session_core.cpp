@@ -22,6 +22,12 @@ using support::StructurePtr;
 
 namespace {
 
+// How far the synchronisation of media may move a stream with each buffer: less than the time
+// between two, so that times go on rising.
+constexpr guint64 kSyncStep = 2 * GST_MSECOND;
+
+constexpr gdouble kSessionBandwidth = 2e6;  // In bit/s; 5 % are RTCP.
+
 bool sends(const SessionMedia &media)
 {
   return !media.local.rejected && !media.remote.rejected &&
@@ -158,6 +164,17 @@ void SessionCore::configure_rtpbin()
   connect("on-bye-ssrc", G_CALLBACK(on_bye));
 }
 
+// NACK and PLI must leave at once, which RFC 4585 §3.4 makes depend on the bandwidth: 64 kbit/s
+// where nothing else is said.
+void SessionCore::allow_early_feedback()
+{
+  GObject *session = nullptr;
+  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
+  const auto owned = adopt_object(session);
+  if (session != nullptr)
+    g_object_set(session, "bandwidth", kSessionBandwidth, nullptr);
+}
+
 // The aux elements are asked for with the first pads, which therefore come after the signals.
 Status SessionCore::link()
 {
@@ -171,6 +188,7 @@ Status SessionCore::link()
   const auto send_rtp = adopt_object(gst_element_get_static_pad(rtpbin_.get(), "send_rtp_src_0"));
   if (!recv_rtp || !recv_rtcp || !send_sink_ || !send_rtcp || !send_rtp)
     return Failure{GST_CORE_ERROR_PAD, "rtpbin refuses its pads.", ""};
+  allow_early_feedback();
   link_pads(source_.get(), "rtp", rtpbin_.get(), "recv_rtp_sink_0");
   link_pads(source_.get(), "rtcp", rtpbin_.get(), "recv_rtcp_sink_0");
   link_pads(funnel_.get(), "src", rtpbin_.get(), "send_rtp_sink_0");
@@ -321,7 +339,7 @@ void SessionCore::on_jitterbuffer(GstElement *, GstElement *jitterbuffer, guint,
                "do-lost", TRUE, "do-retransmission", static_cast<gboolean>(is_video && nack),
                // A guess when the next packet is due makes requests for packets that come by
                // themselves.
-               "rtx-next-seqnum", FALSE, nullptr);
+               "rtx-next-seqnum", FALSE, "max-ts-offset-adjustment", kSyncStep, nullptr);
   const MutexLock lock(self->streams_mutex_);
   self->section_of_[ssrc] = section;
   self->jitterbuffers_[ssrc] = share_object(jitterbuffer);

@@ -72,6 +72,7 @@ private:
   GObjectPtr<GstElement> add(GObjectPtr<GstElement> element);
   support::Status make_elements();
   void configure_rtpbin();
+  void allow_early_feedback();
   support::Status link();
   bool admit(PacketKind kind, GstBuffer *packet);
   bool admit_rtp(GstBuffer *packet);
