@@ -257,6 +257,8 @@ GST_START_TEST(test_bye)
   pair.b.add_output(MediaKind::Video);
   pair.connect();
   ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= 5; }));
+  // Who has said nothing yet must not say BYE (RFC 3550 §6.3.7).
+  ck_assert(eventually([&] { return pair.forth->rtcp > 0 && pair.back->rtcp > 0; }));
   pair.a.session().begin_bye();
   ck_assert(eventually([&] { return pair.a.listener.byes_sent > 0; }, 2000));
   ck_assert_uint_ge(pair.forth->byes, 1);

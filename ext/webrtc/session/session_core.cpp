@@ -26,6 +26,8 @@ namespace {
 // between two, so that times go on rising.
 constexpr guint64 kSyncStep = 2 * GST_MSECOND;
 
+// Between reports: media are in sync, a dead peer is seen, and a BYE leaves, that much sooner.
+constexpr guint64 kReportInterval = 500 * GST_MSECOND;
 constexpr gdouble kSessionBandwidth = 2e6;  // In bit/s; 5 % are RTCP.
 
 bool sends(const SessionMedia &media)
@@ -172,7 +174,8 @@ void SessionCore::allow_early_feedback()
   g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
   const auto owned = adopt_object(session);
   if (session != nullptr)
-    g_object_set(session, "bandwidth", kSessionBandwidth, nullptr);
+    g_object_set(session, "bandwidth", kSessionBandwidth, "rtcp-min-interval", kReportInterval,
+                 nullptr);
 }
 
 // The aux elements are asked for with the first pads, which therefore come after the signals.
