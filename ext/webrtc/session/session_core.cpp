@@ -26,7 +26,7 @@ namespace {
 // between two, so that times go on rising.
 constexpr guint64 kSyncStep = 2 * GST_MSECOND;
 
-// Between reports: media are in sync, a dead peer is seen, and a BYE leaves, that much sooner.
+// Between reports: media are in sync, and a dead peer is seen, that much sooner.
 constexpr guint64 kReportInterval = 500 * GST_MSECOND;
 constexpr gdouble kSessionBandwidth = 2e6;  // In bit/s; 5 % are RTCP.
 
