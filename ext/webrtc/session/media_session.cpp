@@ -386,9 +386,9 @@ StructurePtr MediaSession::stats() const
                       GST_TYPE_STRUCTURE, entry.get(), nullptr);
   }
   for (const auto &output : outputs_) {
-    const StructurePtr entry(gst_structure_new("output", "buffers", G_TYPE_UINT64,
-                                               output->buffers(), "gaps", G_TYPE_UINT64,
-                                               output->gaps(), nullptr));
+    const StructurePtr entry(gst_structure_new(
+        "output", "buffers", G_TYPE_UINT64, output->buffers(), "gaps", G_TYPE_UINT64,
+        output->gaps(), "times-mended", G_TYPE_UINT64, output->times_mended(), nullptr));
     gst_structure_set(stats.get(), (std::string(name_of(output->kind())) + "-output").c_str(),
                       GST_TYPE_STRUCTURE, entry.get(), nullptr);
   }

@@ -105,6 +105,22 @@ GstPadProbeReturn ReceiveOutput::take_event(GstPadProbeInfo *info)
   }
 }
 
+// The jitter buffer's estimate of the peer's clock may step back; no WebRTC stream has its pictures
+// in another order than that of their times.
+void ReceiveOutput::keep_order(GstPadProbeInfo *info)
+{
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  if (!GST_BUFFER_PTS_IS_VALID(buffer))
+    return;
+  if (GST_CLOCK_TIME_IS_VALID(last_pts_) && GST_BUFFER_PTS(buffer) < last_pts_) {
+    buffer = gst_buffer_make_writable(buffer);
+    GST_BUFFER_PTS(buffer) = last_pts_;
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    times_mended_.fetch_add(1, std::memory_order_relaxed);
+  }
+  last_pts_ = GST_BUFFER_PTS(buffer);
+}
+
 GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto *self = static_cast<ReceiveOutput *>(data);
@@ -113,6 +129,7 @@ GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpoint
     return self->take_event(info);
   if ((type & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
     self->buffers_.fetch_add(1, std::memory_order_relaxed);
+    self->keep_order(info);
     if (self->is_discont_.exchange(false)) {
       GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
       GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);

@@ -36,11 +36,14 @@ public:
   void end_stream();
 
   uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
+  // Buffers whose time was before that of the one before, and was put right.
+  uint64_t times_mended() const { return times_mended_.load(std::memory_order_relaxed); }
   uint64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
 
 private:
   static GstPadProbeReturn on_data(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   GstPadProbeReturn take_event(GstPadProbeInfo *info);
+  void keep_order(GstPadProbeInfo *info);
 
   const MediaKind kind_;
   const std::string stream_id_;
@@ -53,6 +56,9 @@ private:
   std::atomic<bool> is_discont_ = true;
   std::atomic<uint64_t> buffers_ = 0;
   std::atomic<uint64_t> gaps_ = 0;
+  std::atomic<uint64_t> times_mended_ = 0;
+  // Under the stream lock of the tail's pad.
+  GstClockTime last_pts_ = GST_CLOCK_TIME_NONE;
   support::PadProbe probe_;
 };
 
