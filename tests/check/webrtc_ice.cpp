@@ -10,7 +10,7 @@
 
 #include "ext/webrtc/transport/candidate.h"
 #include "ext/webrtc/transport/ice.h"
-#include "webrtc_peers.h"
+#include "webrtc_transport_peers.h"
 
 using namespace webrtc_peers;
 using streamlib::support::adopt_object;

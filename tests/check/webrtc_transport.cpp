@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "ext/webrtc/transport/certificate.h"
-#include "webrtc_peers.h"
+#include "webrtc_transport_peers.h"
 
 using namespace webrtc_peers;
 

@@ -8,7 +8,7 @@
 #include <gst/gst.h>
 
 #include "gst/streamlib/io_thread.h"
-#include "webrtc_peers.h"
+#include "webrtc_transport_peers.h"
 
 using namespace webrtc_peers;
 

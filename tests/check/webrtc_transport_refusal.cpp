@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Peers that are refused, that go away, and ways that are not there.
-#include "webrtc_peers.h"
+#include "webrtc_transport_peers.h"
 
 using namespace webrtc_peers;
 

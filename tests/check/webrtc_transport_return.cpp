@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "webrtc_peers.h"
+#include "webrtc_transport_peers.h"
 
 using namespace webrtc_peers;
 
