@@ -174,8 +174,13 @@ void Engine::note_latency()
     GObjectPtr<GstObject> top = share_object(GST_OBJECT(bin_));
     while (auto parent = adopt_object(gst_object_get_parent(top.get())))
       top = std::move(parent);
-    if (GST_IS_BIN(top.get()))
-      gst_bin_recalculate_latency(GST_BIN(top.get()));
+    if (!GST_IS_BIN(top.get()))
+      return;
+    // It takes the state locks of all bins, and who holds those may be waiting for the worker.
+    gst_element_call_async(
+        GST_ELEMENT(top.get()),
+        [](GstElement *bin, gpointer) { gst_bin_recalculate_latency(GST_BIN(bin)); }, nullptr,
+        nullptr);
   });
 }
 

@@ -63,7 +63,8 @@ void Engine::end_transition(GstStateChange transition, GstStateChangeReturn resu
         node->state = NodeState::Created;
     }
   }
-  if (next == GST_STATE_PAUSED && !goes_down(transition) && result == GST_STATE_CHANGE_ASYNC)
+  // With a live source it is only the step to PLAYING that waits.
+  if (next >= GST_STATE_PAUSED && !goes_down(transition) && result == GST_STATE_CHANGE_ASYNC)
     worker_.post_at(g_get_monotonic_time() + kPrerollLimit, [this] { guard_preroll(); });
   if (next == GST_STATE_READY) {
     is_ready_.store(false);
