@@ -112,6 +112,8 @@ GST_SL_API void gst_sl_graph_edit_link(GstSlGraphEdit *self, const gchar *from, 
 GST_SL_API void gst_sl_graph_edit_unlink(GstSlGraphEdit *self, const gchar *from, const gchar *to);
 GST_SL_API void gst_sl_graph_edit_configure(GstSlGraphEdit *self, const gchar *id,
                                             const gchar *property, const gchar *value);
+GST_SL_API void gst_sl_graph_edit_set_description(GstSlGraphEdit *self, const gchar *description,
+                                                  const gchar *directory);
 GST_SL_API void gst_sl_graph_edit_set_base_revision(GstSlGraphEdit *self, guint64 revision);
 GST_SL_API void gst_sl_graph_edit_set_instant(GstSlGraphEdit *self, GstSlGraphInstant instant,
                                               GstClockTime running_time);
@@ -122,7 +124,12 @@ GST_SL_API void gst_sl_graph_edit_commit_async(GstSlGraphEdit *self, GCancellabl
 GST_SL_API gboolean gst_sl_graph_edit_commit_finish(GstSlGraphEdit *self, GAsyncResult *result,
                                                     GError **error);
 GST_SL_API void gst_sl_graph_edit_rollback(GstSlGraphEdit *self);
+GST_SL_API gchar *gst_sl_graph_edit_get_problems(GstSlGraphEdit *self);
 
 GST_SL_API gboolean gst_sl_graph_check(const gchar *description, GError **error);
+GST_SL_API gchar *gst_sl_graph_find_problems(const gchar *description, const gchar *directory);
+GST_SL_API gchar *gst_sl_graph_catalogue(const gchar *type, GError **error);
+GST_SL_API gchar *gst_sl_graph_to_launch(const gchar *description, GError **error);
+GST_SL_API gchar *gst_sl_graph_from_launch(const gchar *text, GError **error);
 
 G_END_DECLS

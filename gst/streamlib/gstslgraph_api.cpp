@@ -5,15 +5,11 @@
 #include "gst/streamlib/graph/operations.h"
 #include "gst/streamlib/gstslgraph_private.h"
 
-using streamlib::graph::Description;
-using streamlib::graph::EditFailure;
 using streamlib::graph::EditOptions;
 using streamlib::graph::EditResult;
 using streamlib::graph::Engine;
 using streamlib::graph::engine_of;
-using streamlib::graph::FlatGraph;
 using streamlib::graph::JsonStyle;
-using streamlib::graph::Problems;
 using streamlib::graph::set_error;
 using streamlib::support::CStr;
 
@@ -446,32 +442,4 @@ gboolean gst_sl_graph_resume_node(GstSlGraph *self, const gchar *id, GError **er
   if (!result)
     set_error(error, result.error());
   return result.ok();
-}
-
-/**
- * gst_sl_graph_check:
- * @description: JSON
- * @error: return location of an error, with all problems
- *
- * Whether a description can be applied, as far as that is known without starting anything.
- *
- * Returns: %FALSE with @error set when it is wrong
- *
- * Since: 0.1
- */
-gboolean gst_sl_graph_check(const gchar *description, GError **error)
-{
-  g_return_val_if_fail(description != nullptr, FALSE);
-  auto loaded = Description::load(description);
-  Problems problems;
-  if (!loaded) {
-    problems = loaded.take_error();
-  } else {
-    FlatGraph flat = loaded->flat();
-    problems = validate(flat);
-  }
-  if (problems.empty())
-    return TRUE;
-  set_error(error, EditFailure{streamlib::graph::EditCode::Invalid, std::move(problems)});
-  return FALSE;
 }

@@ -13,6 +13,8 @@ Engine &engine_of(GstSlGraph *graph);
 // Where files that a description names are looked up.
 LoadOptions load_options_of(GstSlGraph *graph);
 void set_error(GError **error, const EditFailure &failure);
+// [{"pointer", "reason", "hint"}, …]
+std::string to_json_text(const Problems &problems);
 EditFunction to_description(GstSlGraph *graph, const char *text);
 
 }  // namespace streamlib::graph

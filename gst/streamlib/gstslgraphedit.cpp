@@ -12,6 +12,7 @@
  * Since: 0.1
  */
 #include <memory>
+#include <optional>
 
 #include "gst/streamlib/graph/operations.h"
 #include "gst/streamlib/gstslgraph_private.h"
@@ -22,6 +23,7 @@ using streamlib::graph::EditOptions;
 using streamlib::graph::EditResult;
 using streamlib::graph::engine_of;
 using streamlib::graph::Instant;
+using streamlib::graph::LoadOptions;
 using streamlib::graph::Operation;
 using streamlib::graph::Problems;
 using streamlib::support::GObjectPtr;
@@ -29,10 +31,17 @@ using streamlib::support::Result;
 
 namespace {
 
+struct Whole {
+  std::string text;
+  LoadOptions options;
+};
+
 struct State {
   GObjectPtr<GstSlGraph> graph;
+  std::optional<Whole> whole;  // What the operations begin with, in place of what there is.
   std::vector<Operation> operations;
   EditOptions options;
+  Problems problems;  // Of the last commit or plan.
 };
 
 std::string text_of(const gchar *text)
@@ -69,13 +78,20 @@ namespace {
 
 EditFunction to_function(GstSlGraphEdit *self)
 {
-  return [operations = self->state->operations,
+  return [whole = self->state->whole, operations = self->state->operations,
           options = streamlib::graph::load_options_of(self->state->graph.get())](
              const Description &current) -> Result<Description, Problems> {
-    auto json = streamlib::graph::carry_out(operations, current.json());
+    streamlib::graph::Json base = current.json();
+    if (whole) {
+      auto loaded = Description::load(whole->text, whole->options);
+      if (!loaded || operations.empty())
+        return loaded;
+      base = loaded->json();
+    }
+    auto json = streamlib::graph::carry_out(operations, std::move(base));
     if (!json)
       return json.take_error();
-    return Description::from_json(std::move(*json), options);
+    return Description::from_json(std::move(*json), whole ? whole->options : options);
   };
 }
 
@@ -84,6 +100,21 @@ EditOptions options_of(GstSlGraphEdit *self)
   EditOptions options = self->state->options;
   options.replace = streamlib::graph::replaced_by(self->state->operations);
   return options;
+}
+
+void forget_operations(GstSlGraphEdit *self)
+{
+  self->state->whole.reset();
+  self->state->operations.clear();
+}
+
+// Whether it went well; the problems are kept for who asks.
+bool take_result(GstSlGraphEdit *self, const EditResult &result, GError **error)
+{
+  self->state->problems = result ? Problems() : result.error().problems;
+  if (!result)
+    streamlib::graph::set_error(error, result.error());
+  return static_cast<bool>(result);
 }
 
 }  // namespace
@@ -192,6 +223,24 @@ void gst_sl_graph_edit_configure(GstSlGraphEdit *self, const gchar *id, const gc
 }
 
 /**
+ * gst_sl_graph_edit_set_description:
+ * @self: an edit
+ * @description: JSON
+ * @directory: (nullable): where the files that it names are looked up; %NULL: the current one
+ *
+ * The commit makes the graph what @description says, with the edit's operations carried out on it.
+ * So a whole description can have an instant, and a revision that it was made for.
+ *
+ * Since: 0.1
+ */
+void gst_sl_graph_edit_set_description(GstSlGraphEdit *self, const gchar *description,
+                                       const gchar *directory)
+{
+  g_return_if_fail(GST_IS_SL_GRAPH_EDIT(self) && description != nullptr);
+  self->state->whole = Whole{description, {text_of(directory)}};
+}
+
+/**
  * gst_sl_graph_edit_set_base_revision:
  * @self: an edit
  * @revision: the revision that the edit was made for
@@ -243,11 +292,9 @@ gchar *gst_sl_graph_edit_plan(GstSlGraphEdit *self, GError **error)
   EditOptions options = options_of(self);
   options.is_dry_run = true;
   const EditResult result = engine_of(self->state->graph.get()).edit(to_function(self), options);
-  if (result)
-    return g_strdup(
-        write_json(result->plan.to_json(), streamlib::graph::JsonStyle::Pretty).c_str());
-  streamlib::graph::set_error(error, result.error());
-  return nullptr;
+  if (!take_result(self, result, error))
+    return nullptr;
+  return g_strdup(write_json(result->plan.to_json(), streamlib::graph::JsonStyle::Pretty).c_str());
 }
 
 /**
@@ -266,11 +313,9 @@ gboolean gst_sl_graph_edit_commit(GstSlGraphEdit *self, GError **error)
   g_return_val_if_fail(GST_IS_SL_GRAPH_EDIT(self), FALSE);
   const EditResult result =
       engine_of(self->state->graph.get()).edit(to_function(self), options_of(self));
-  if (!result) {
-    streamlib::graph::set_error(error, result.error());
+  if (!take_result(self, result, error))
     return FALSE;
-  }
-  self->state->operations.clear();
+  forget_operations(self);
   return TRUE;
 }
 
@@ -291,18 +336,22 @@ void gst_sl_graph_edit_commit_async(GstSlGraphEdit *self, GCancellable *cancella
   g_return_if_fail(GST_IS_SL_GRAPH_EDIT(self));
   GTask *task = g_task_new(self, cancellable, callback, user_data);
   g_task_set_source_tag(task, reinterpret_cast<gpointer>(gst_sl_graph_edit_commit_async));
+  // For the one who finishes it, in a thread that may use the edit.
+  auto *problems = new Problems;
+  g_task_set_task_data(task, problems, [](gpointer data) { delete static_cast<Problems *>(data); });
   engine_of(self->state->graph.get())
-      .edit_async(to_function(self), options_of(self), [task](const EditResult &result) {
+      .edit_async(to_function(self), options_of(self), [task, problems](const EditResult &result) {
         if (result) {
           g_task_return_boolean(task, TRUE);
         } else {
+          *problems = result.error().problems;
           GError *failure = nullptr;
           streamlib::graph::set_error(&failure, result.error());
           g_task_return_error(task, failure);
         }
         g_object_unref(task);
       });
-  self->state->operations.clear();
+  forget_operations(self);
 }
 
 /**
@@ -318,7 +367,16 @@ void gst_sl_graph_edit_commit_async(GstSlGraphEdit *self, GCancellable *cancella
 gboolean gst_sl_graph_edit_commit_finish(GstSlGraphEdit *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
-  return g_task_propagate_boolean(G_TASK(result), error);
+  auto *task = G_TASK(result);
+  GError *failure = nullptr;
+  const gboolean done = g_task_propagate_boolean(task, &failure);
+  self->state->problems.clear();
+  // One that was cancelled may still be under way, and has no problems of its own.
+  if (failure != nullptr && failure->domain == GST_SL_GRAPH_ERROR)
+    self->state->problems = *static_cast<Problems *>(g_task_get_task_data(task));
+  if (failure != nullptr)
+    g_propagate_error(error, failure);
+  return done;
 }
 
 /**
@@ -332,5 +390,23 @@ gboolean gst_sl_graph_edit_commit_finish(GstSlGraphEdit *self, GAsyncResult *res
 void gst_sl_graph_edit_rollback(GstSlGraphEdit *self)
 {
   g_return_if_fail(GST_IS_SL_GRAPH_EDIT(self));
-  self->state->operations.clear();
+  forget_operations(self);
+}
+
+/**
+ * gst_sl_graph_edit_get_problems:
+ * @self: an edit
+ *
+ * Why the last commit or plan of this edit was refused or taken back: an array of objects with
+ * `pointer` (a JSON pointer into the description, or "/operations/N" for what is wrong with the
+ * edit's operation N), `reason` and `hint`, which may be empty.
+ *
+ * Returns: (transfer full): JSON; an empty array when it went well
+ *
+ * Since: 0.1
+ */
+gchar *gst_sl_graph_edit_get_problems(GstSlGraphEdit *self)
+{
+  g_return_val_if_fail(GST_IS_SL_GRAPH_EDIT(self), nullptr);
+  return g_strdup(streamlib::graph::to_json_text(self->state->problems).c_str());
 }

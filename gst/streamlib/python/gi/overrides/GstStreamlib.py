@@ -18,6 +18,7 @@ from gi.types import find_vfunc_info_in_interface
 
 from ..module import get_introspection_module
 from ..overrides import override
+from ._streamlib_graph import Graph, GraphEdit, GraphError  # noqa: F401
 
 GstStreamlib = get_introspection_module("GstStreamlib")
 
@@ -300,3 +301,5 @@ class Dispatcher(GstStreamlib.Dispatcher):
 
 Dispatcher = override(Dispatcher)
 __all__.append("Dispatcher")
+
+__all__ += ["Graph", "GraphEdit", "GraphError"]
