@@ -50,6 +50,8 @@ public:
   support::Status start(DtlsRole role, std::vector<Fingerprint> accepted);
   bool is_started() const { return state_ != State::New; }
   bool is_verified() const { return state_ == State::Verified; }
+  // The peer is somebody else.
+  bool has_refused() const { return is_refused_; }
   // False when it was dropped: too many before start(), or after the end.
   bool receive(std::span<const uint8_t> datagram);
   // Sends close_notify where there is an association, and ends.

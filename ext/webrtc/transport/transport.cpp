@@ -507,6 +507,10 @@ void TransportImpl::dtls_verified(SrtpKeys keys)
 
 void TransportImpl::dtls_failed(Failure failure)
 {
+  {
+    const MutexLock lock(mutex_);
+    details_.peer_refused = dtls_.has_refused();
+  }
   give_up(std::move(failure));
 }
 

@@ -86,6 +86,8 @@ public:
                                                             TransportListener &listener,
                                                             PacketReceiver &receiver);
 
+  // Before start_gathering(): in place of those of the settings, where they come later.
+  virtual void set_servers(std::vector<IceServer> servers) = 0;
   virtual support::Status start_gathering() = 0;
   // What to tell the peer: credentials, fingerprint, role, the candidates found until now. While a
   // restart is under way, its credentials and candidates.

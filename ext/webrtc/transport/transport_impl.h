@@ -30,6 +30,10 @@ public:
   static void let_go(TransportImpl *self);
 
   void send(PacketKind kind, support::MiniPtr<GstBuffer> packet) override;
+  void set_servers(std::vector<IceServer> servers) override
+  {
+    settings_.servers = std::move(servers);
+  }
   support::Status start_gathering() override;
   TransportParameters local_parameters() const override;
   support::Status set_remote(const TransportParameters &parameters) override;
@@ -85,7 +89,7 @@ private:
   void receive_media(PacketKind kind, std::span<const uint8_t> datagram);
 
   GMainContext *const context_;
-  const TransportSettings settings_;
+  TransportSettings settings_;
   const std::shared_ptr<const Certificate> certificate_;
   // Null once it is to hear nothing more.
   TransportListener *listener_;

@@ -51,6 +51,7 @@ struct TransportStats {
   std::string remote_address;
   std::string srtp_profile;
   std::string peer_fingerprint;
+  bool peer_refused = false;  // It showed another certificate than its description says.
 
   uint64_t drops_of(DropReason reason) const { return drops[static_cast<size_t>(reason)]; }
 };
