@@ -81,7 +81,9 @@ static void gst_sl_graph_child_proxy_init(gpointer iface, gpointer data);
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstSlGraph, gst_sl_graph, GST_TYPE_BIN,
                               G_IMPLEMENT_INTERFACE(GST_TYPE_CHILD_PROXY,
                                                     gst_sl_graph_child_proxy_init))
+// clang-format off
 G_DEFINE_QUARK(gst-sl-graph-error-quark, gst_sl_graph_error)
+// clang-format on
 
 namespace streamlib::graph {
 

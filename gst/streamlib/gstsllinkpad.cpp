@@ -362,6 +362,11 @@ static void gst_sl_link_pad_class_init(GstSlLinkPadClass *klass)
    * - `wakeups` #guint64: how often the processor had to be woken
    * - `queueing-p50`, `queueing-p99`, `queueing-max` #guint64: time in the link, to within 7 %
    * - `sampled` #guint: queueing times are taken of one in so many buffers
+   * - `flow` #GstFlowReturn: what a push into the pad gets
+   * - `age`, `age-max` #gint64: the running time now minus that of the buffer when the processor
+   *   takes it, in PLAYING with a clock, of the buffers whose processing is measured: the mean of
+   *   about the last 16, and the greatest; negative where a buffer comes early
+   * - `age-samples` #guint64: of so many buffers
    *
    * Since: 0.1
    */

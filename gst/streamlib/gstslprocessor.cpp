@@ -446,6 +446,15 @@ static void gst_sl_processor_install_properties(GObjectClass *klass)
    * execution), `late-joins` (steps at a deadline, without the data of a late pad), `io-held` and
    * `io-held-max` (steps of an async processor that have held the I/O thread for more than 20 ms,
    * and the longest of them in nanoseconds), `priority` and `priority-granted` (#GstSlPriority),
+   * `thread-id` (the system's number of the thread that took the last step),
+   *
+   * `processing-p50`, `processing-p99` and `processing-max` (nanoseconds, to within 7 %: from the
+   * beginning of a step with data to its end; nothing is subtracted, so the push of what it gives
+   * counts with what downstream does in it, up to the next link, and with the wait for space
+   * there), `processing-sampled` (one in so many steps is measured: each one below 10,000 a second,
+   * one of 64 above), `processing-measured-ago` (nanoseconds since the last one was measured,
+   * %GST_CLOCK_TIME_NONE before the first),
+   *
    * and those of the links: with one link pad the fields of #GstSlLinkPad:stats themselves, with
    * several a structure of them for each pad, under the pad's name.
    *

@@ -33,7 +33,9 @@ StructurePtr LinkPadState::stats() const
       G_TYPE_UINT64, counters.dropped_stale, "dropped-flush", G_TYPE_UINT64, counters.dropped_flush,
       "wakeups", G_TYPE_UINT64, counters.wakeups, "queueing-p50", G_TYPE_UINT64,
       counters.queueing_p50, "queueing-p99", G_TYPE_UINT64, counters.queueing_p99, "queueing-max",
-      G_TYPE_UINT64, counters.queueing_max, "sampled", G_TYPE_UINT, counters.sampled, nullptr));
+      G_TYPE_UINT64, counters.queueing_max, "sampled", G_TYPE_UINT, counters.sampled, "flow",
+      GST_TYPE_FLOW_RETURN, link->flow(), "age", G_TYPE_INT64, age_.mean(), "age-max", G_TYPE_INT64,
+      age_.max(), "age-samples", G_TYPE_UINT64, age_.count(), nullptr));
 }
 
 void LinkPadState::post_drops(GstElement *element)

@@ -158,6 +158,7 @@ void LinkPadState::activate(bool active)
   gap.reset();
   eos = false;
   unwanted.store(false);
+  age_.clear();
   update_limits();
   link().open();
 }
@@ -388,7 +389,12 @@ MiniPtr<GstBuffer> LinkPadState::pop_buffer()
     return std::exchange(gap, nullptr);
   const bool is_buffer =
       look_at_next(false, [](const LinkItem &item) { return item.kind == LinkItem::Kind::Buffer; });
-  return is_buffer ? adopt_mini(GST_BUFFER_CAST(next().object)) : MiniPtr<GstBuffer>();
+  if (!is_buffer)
+    return nullptr;
+  auto buffer = adopt_mini(GST_BUFFER_CAST(next().object));
+  if (buffer && G_UNLIKELY(processor()->is_measuring()))
+    note_age(running_time(buffer.get()));
+  return buffer;
 }
 
 bool LinkPadState::drop_next()
@@ -436,6 +442,13 @@ bool LinkPadState::has_passed(GstBuffer *buffer)
   // Before PLAYING nothing is late.
   return GST_CLOCK_TIME_IS_VALID(now) &&
          due + (GST_CLOCK_TIME_IS_VALID(latency) ? latency : 0) < now;
+}
+
+void LinkPadState::note_age(GstClockTime running_time)
+{
+  const GstClockTime now = processor()->clock.running_time();
+  if (GST_CLOCK_TIME_IS_VALID(now) && GST_CLOCK_TIME_IS_VALID(running_time))
+    age_.add(GST_CLOCK_DIFF(running_time, now));
 }
 
 void LinkPadState::follow(GstEvent *event)

@@ -13,6 +13,7 @@
 #include "gst/streamlib/link.h"
 #include "gst/support/ownership.h"
 #include "gst/support/result.h"
+#include "gst/support/running_mean.h"
 
 namespace streamlib {
 
@@ -52,6 +53,12 @@ public:
   // What the link adds to the greatest latency that the stream can stand.
   GstClockTime max_latency(GstClockTime upstream_max) const;
   support::StructurePtr stats() const;
+  LinkCounters counters() const { return shared_link()->counters(); }
+  // What the pushing thread gets from now on.
+  GstFlowReturn flow() const { return shared_link()->flow(); }
+  // How old buffers are when they are taken, in nanoseconds of running time; negative for one that
+  // is early.
+  const support::RunningMean &age() const { return age_; }
   // Drops what is queued; the pushing thread must be outside.
   void flush() { link().flush(); }
   // A QOS message, if buffers were dropped since the last call. One thread.
@@ -102,6 +109,8 @@ public:
   support::MiniPtr<GstBuffer> held_by_pause();
   GstClockTime running_time(GstBuffer *buffer) const;
   bool has_passed(GstBuffer *buffer) override;
+  // A buffer of that running time is being taken.
+  void note_age(GstClockTime running_time);
   // Follows a serialized event that is about to be handled.
   void follow(GstEvent *event);
 
@@ -116,6 +125,7 @@ public:
   support::MiniPtr<GstBuffer> gap;
 
 private:
+  support::RunningMean age_;
   Link &inlet() const { return *inlet_.load(std::memory_order_acquire); }
   GstFlowReturn chain_each(ProcessorState &processor, GstBufferList *list);
   void follow_flush(const Link &link);

@@ -54,6 +54,7 @@ GstFlowReturn ProcessorState::begin_operation(GstSlLinkPad *pad, GstBuffer *inpu
 {
   operation_ = std::make_shared<AsyncOperation>(self_, io_context_);
   is_awaiting_.store(true);
+  operation_began_ = timer_.hand_over();
   operation_->pops = pops_;
   operation_->pushes = pushes_.load();
   // It may have ended when this returns.
@@ -113,6 +114,7 @@ GstSlStep ProcessorState::finish_operation()
     flow = flow == GST_FLOW_OK ? GST_FLOW_ERROR : flow;
   }
   flow = give_output(flow, owned.release());
+  timer_.end(std::exchange(operation_began_, 0));
   if (!has_own_stream() && !links_.empty()) {
     after_link_flow(LinkPadState::of(links_[0].get()), flow);
     return GST_SL_STEP_AGAIN;

@@ -124,6 +124,7 @@ GstSlStep ProcessorState::step_joined(int64_t *wait_until)
     late_joins_.store(late_joins_.load() + 1);
   }
   activity.set_due(earliest);
+  const support::StepTimer::Scope timed(timer_);
   const uint64_t pops = pops_;
   const uint64_t pushes = pushes_.load();
   const GstSlStep result = after_own_flow(call_process(nullptr, nullptr));

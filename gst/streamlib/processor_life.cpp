@@ -4,6 +4,7 @@
 
 #include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/processor_state.h"
+#include "gst/support/futex.h"
 #include "gst/support/guards.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_sl_processor_debug);
@@ -46,6 +47,8 @@ bool ProcessorState::setup()
   for (auto *counter : {&steps_, &pushes_, &missed_ticks_, &late_joins_, &held_})
     counter->store(0);
   held_max_.store(0);
+  timer_.clear();
+  operation_began_ = 0;
   held_said_at_ = 0;
   watchdog_of(runtime()).add(this);
 
@@ -296,6 +299,15 @@ support::StructurePtr ProcessorState::stats() const
                         nullptr);
     }
   }
+  const int64_t measured_at = timer_.measured_at();
+  const guint64 measured_ago = measured_at != 0
+                                   ? static_cast<guint64>(support::monotonic_ns() - measured_at)
+                                   : GST_CLOCK_TIME_NONE;
+  gst_structure_set(stats.get(), "processing-p50", G_TYPE_UINT64, timer_.took().quantile(0.5),
+                    "processing-p99", G_TYPE_UINT64, timer_.took().quantile(0.99), "processing-max",
+                    G_TYPE_UINT64, timer_.took().max(), "processing-sampled", G_TYPE_UINT,
+                    timer_.every(), "processing-measured-ago", G_TYPE_UINT64, measured_ago,
+                    "thread-id", G_TYPE_INT64, activity.thread_id(), nullptr);
   gst_structure_set(stats.get(), "steps", G_TYPE_UINT64, steps_.load(), "missed-ticks",
                     G_TYPE_UINT64, missed_ticks_.load(), "late-joins", G_TYPE_UINT64,
                     late_joins_.load(), "io-held", G_TYPE_UINT64, held_.load(), "io-held-max",

@@ -22,6 +22,7 @@
 #include "gst/support/ownership.h"
 #include "gst/support/parker.h"
 #include "gst/support/pointer_ring.h"
+#include "gst/support/step_timer.h"
 
 namespace streamlib {
 
@@ -107,6 +108,8 @@ public:
   bool default_sink_event(LinkPadState &pad, GstEvent *event);
   bool default_set_caps(GstCaps *caps);
   void note_pop() { pops_++; }
+  // The step under way is one of those that are measured.
+  bool is_measuring() const { return timer_.is_measuring(); }
 
   // --- Steps that await (processor_async.cpp).
   // Whether process_async takes the place of process; from setup() on.
@@ -139,6 +142,11 @@ public:
   // Makes the worker take a step.
   void kick();
   support::StructurePtr stats() const;
+  // How long the steps with data took: process and the push of what it gave, with whatever that
+  // waits for.
+  const support::StepTimer &timer() const { return timer_; }
+  uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  GstSlPriority granted_priority() const { return task_.granted_priority(); }
   void report_error(GQuark domain, int code, const char *text, const char *debug);
   // Says on the bus what links have dropped since the last call.
   void post_drops();
@@ -261,6 +269,9 @@ private:
   int64_t next_tick_ = 0;
   int64_t tick_period_ = 0;
   std::shared_ptr<AsyncOperation> operation_;
+  // When the step began that the operation belongs to, where it is measured.
+  int64_t operation_began_ = 0;
+  support::StepTimer timer_;
   GMainContext *io_context_ = nullptr;
   // Of the step under way.
   int64_t pushing_ns_ = 0;

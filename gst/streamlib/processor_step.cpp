@@ -14,6 +14,7 @@ using support::adopt_mini;
 using support::kNoDeadline;
 using support::MiniPtr;
 using support::monotonic_ns;
+using support::StepTimer;
 
 namespace {
 
@@ -99,9 +100,11 @@ GstSlStep ProcessorState::step_single(LinkPadState &pad)
   LinkItem item = pad.next();
   switch (item.kind) {
     case LinkItem::Kind::Buffer:
-    case LinkItem::Kind::BufferList:
+    case LinkItem::Kind::BufferList: {
+      const StepTimer::Scope timed(timer_);
       after_link_flow(pad, process_data(pad, item));
       return GST_SL_STEP_AGAIN;
+    }
     case LinkItem::Kind::Event:
       handle_event(pad, GST_EVENT_CAST(item.object));
       return GST_SL_STEP_AGAIN;
@@ -187,6 +190,7 @@ GstSlStep ProcessorState::step_continuous(int64_t *wait_until)
     next_tick_ += missed * period;
     missed_ticks_.store(missed_ticks_.load() + static_cast<uint64_t>(missed));
   }
+  const StepTimer::Scope timed(timer_);
   const GstFlowReturn flow = call_process(nullptr, nullptr);
   if (has_own_stream() || links_.empty())
     return after_own_flow(flow);
@@ -203,6 +207,7 @@ GstFlowReturn ProcessorState::chain_inline(LinkPadState &pad, GstMiniObject *dat
   activity.note_thread();
   steps_.store(steps_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   const auto kind = GST_IS_BUFFER(data) ? LinkItem::Kind::Buffer : LinkItem::Kind::BufferList;
+  const StepTimer::Scope timed(timer_);
   return process_data(pad, {kind, data});
 }
 
@@ -221,6 +226,8 @@ void ProcessorState::note_due(LinkPadState &pad, GstMiniObject *data)
       due = time - segment.start + segment.base;
   }
   activity.set_due(due);
+  if (G_UNLIKELY(timer_.is_measuring()))
+    pad.note_age(due);
 }
 
 // RT

@@ -17,7 +17,8 @@ LIMIT = 20 * Gst.SECOND
 LINK_STATS = {
     "policy": GstStreamlib.LinkPolicy, "depth": int, "level": int, "pushed": int, "popped": int,
     "dropped": int, "dropped-full": int, "dropped-stale": int, "dropped-flush": int,
-    "wakeups": int, "queueing-p50": int, "queueing-p99": int, "queueing-max": int, "sampled": int}
+    "wakeups": int, "queueing-p50": int, "queueing-p99": int, "queueing-max": int, "sampled": int,
+    "flow": Gst.FlowReturn, "age": int, "age-max": int, "age-samples": int}
 
 
 def nicks(enum):
