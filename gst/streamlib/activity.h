@@ -101,7 +101,8 @@ public:
   // The running time of the buffer that is being worked on.
   void set_due(GstClockTime running_time) { due_.store(running_time, std::memory_order_relaxed); }
   // The system's number of the calling thread.
-  void note_thread();
+  static int64_t own_thread_id();
+  void note_thread() { thread_id_.store(own_thread_id(), std::memory_order_relaxed); }
 
 private:
   // Looked up for each buffer: not by a call of the dynamic linker.

@@ -54,6 +54,8 @@ public:
   GstClockTime max_latency(GstClockTime upstream_max) const;
   support::StructurePtr stats() const;
   LinkCounters counters() const { return shared_link()->counters(); }
+  GstSlLinkPolicy policy() const { return shared_link()->policy(); }
+  unsigned depth() const { return shared_link()->depth(); }
   // What the pushing thread gets from now on.
   GstFlowReturn flow() const { return shared_link()->flow(); }
   // How old buffers are when they are taken, in nanoseconds of running time; negative for one that

@@ -83,14 +83,13 @@ bool may_take_time(ProcessorState &processor)
 
 }  // namespace
 
-void Activity::note_thread()
+int64_t Activity::own_thread_id()
 {
 #ifdef __linux__
   static thread_local const int64_t id = gettid();
-  thread_id_.store(id, std::memory_order_relaxed);
+  return id;
 #else
-  thread_id_.store(static_cast<int64_t>(reinterpret_cast<intptr_t>(g_thread_self())),
-                   std::memory_order_relaxed);
+  return static_cast<int64_t>(reinterpret_cast<intptr_t>(g_thread_self()));
 #endif
 }
 

@@ -149,6 +149,8 @@ Compiler::StepResult Compiler::link(const FlatLink &spec)
   restart_input(*wire->input);
   GstSlFanout *fanout = wire->output->fanout.get();
   wire->branch = add_branch(fanout);
+  if (!wire->input->link && !GST_IS_SL_LINK_PAD(wire->input->target.get()))
+    wire->branch->took = std::make_unique<support::Histogram>();
   wire->branch->wants_rebase.store(spec.timing == LinkTiming::Restart);
   wire->branch->wants_key_unit.store(host_.instant.kind == Instant::Kind::NextKeyUnit);
   const GstPadLinkReturn linked =

@@ -3,6 +3,7 @@
 // elements say, engine_supervision.cpp what is done about it.
 #include "gst/streamlib/graph/engine.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 
@@ -18,6 +19,7 @@ using support::Done;
 namespace {
 
 constexpr size_t kHistory = 16;
+constexpr std::chrono::milliseconds kFreshLookLimit(100);
 
 EditFailure failure(EditCode code, std::string reason, std::string hint = {})
 {
@@ -173,7 +175,7 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   host.fault_after = options.fault_after;
   Compiler compiler(host, running_);
   const auto carried = compiler.carry_out(outcome.plan, flat);
-  observer_.sample(running_, level_ == GST_STATE_PLAYING);
+  look();
   if (!carried) {
     const CompileFailure &cause = carried.error();
     events_.graph("compile-failed", outcome.revision,
@@ -195,6 +197,18 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   watch();
   dump_dot();
   return outcome;
+}
+
+// Worker.
+void Engine::look()
+{
+  observer_.sample(running_, level_);
+  const bool is_ready = observer_.is_ready();
+  if (is_ready_.exchange(is_ready) == is_ready)
+    return;
+  if (is_ready)
+    events_.graph("graph-ready", running_revision());
+  g_object_notify(G_OBJECT(bin_), "ready");
 }
 
 void Engine::record(Description next, bool is_undo)
@@ -271,7 +285,7 @@ Json Engine::describe()
   Json result = description.masked();
   result.set("revision", revision());
   Json::Array drift;
-  for (const NodeFigures &node : observer_.nodes()) {
+  for (const auto &[id, node] : observer_.figures().nodes) {
     if (node.state != NodeState::Failed && node.state != NodeState::Quarantined)
       continue;
     Json entry(Json::Object{});
@@ -287,22 +301,21 @@ Json Engine::describe()
 
 Json Engine::stats()
 {
-  // A fresh look where the caller may wait for it, and the worker has time.
+  // A fresh look where the caller may wait for it, and the worker has time. Without one the figures
+  // are those of the last look, and say how old they are.
   if (may_wait_here()) {
     auto pending = std::make_shared<Pending>();
     const bool posted = worker_.post([this, pending] {
-      observer_.sample(running_, level_ == GST_STATE_PLAYING);
-      is_ready_.store(observer_.is_ready());
+      look();
       std::lock_guard lock(pending->mutex);
       pending->result.emplace(EditOutcome{});
       pending->changed.notify_all();
     });
     std::unique_lock lock(pending->mutex);
     if (posted)
-      pending->changed.wait_for(lock, std::chrono::milliseconds(200),
-                                [&] { return pending->result.has_value(); });
+      pending->changed.wait_for(lock, kFreshLookLimit, [&] { return pending->result.has_value(); });
   }
-  Json result = observer_.to_json();
+  Json result = to_json(observer_.figures(), observer_.declared(), threads());
   result.set("revision", revision());
   result.set("running-revision", running_revision());
   result.set("ready", is_ready());

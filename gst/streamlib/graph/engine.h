@@ -94,6 +94,7 @@ private:
 
   EditResult apply(const EditFunction &edit, const EditOptions &options);
   CompileHost new_host();
+  void look();
   void record(Description next, bool is_undo);
   std::optional<EditFailure> conflict(const EditOptions &options) const;
   void dump_dot();
@@ -105,6 +106,7 @@ private:
   void guard_preroll();
 
   // Messages.
+  NodeThreads threads() const;
   std::string owner_of(GstObject *object, GstElement **child = nullptr) const;
   bool take_error(GstMessage *message);
   void take_stream_status(GstMessage *message);
@@ -156,7 +158,13 @@ private:
   std::map<std::string, GObjectPtr<GstElement>> elements_;
   std::unordered_map<const void *, std::string> last_errors_;
   std::set<const void *> fresh_;
-  std::map<const GThread *, std::shared_ptr<ThreadPriority>> stream_threads_;
+  struct StreamThread {
+    std::string node;
+    ThreadFigures figures;
+    // Of a foreign element's thread that got a priority.
+    std::shared_ptr<ThreadPriority> priority;
+  };
+  std::map<const GThread *, StreamThread> stream_threads_;
   std::map<std::string, GstSlPriority> priorities_;
   std::set<const void *> ended_sinks_;
   guint32 eos_seqnum_ = GST_SEQNUM_INVALID;

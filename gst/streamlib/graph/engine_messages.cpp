@@ -4,6 +4,7 @@
 
 #include "gst/streamlib/graph/engine.h"
 #include "gst/streamlib/gstslprocessor.h"
+#include "gst/streamlib/processor_state.h"
 #include "gst/streamlib/thread_priority.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_sl_graph_debug);
@@ -15,6 +16,22 @@ using support::adopt_object;
 using support::CStr;
 using support::ErrorPtr;
 using support::share_object;
+
+namespace {
+
+const char *name_of(GstSlPriority priority)
+{
+  switch (priority) {
+    case GST_SL_PRIORITY_REALTIME:
+      return "realtime";
+    case GST_SL_PRIORITY_HIGH:
+      return "high";
+    default:
+      return "normal";
+  }
+}
+
+}  // namespace
 
 // The node that an object inside of the bin belongs to; `child` is the bin's own child.
 std::string Engine::owner_of(GstObject *object, GstElement **child) const
@@ -134,7 +151,7 @@ void Engine::take_stream_status(GstMessage *message)
       std::lock_guard lock(index_mutex_);
       const auto found = stream_threads_.find(thread);
       if (found != stream_threads_.end())
-        held = std::move(found->second);
+        held = std::move(found->second.priority);
       stream_threads_.erase(thread);
     }
     // The thread may belong to a pool.
@@ -152,14 +169,38 @@ void Engine::take_stream_status(GstMessage *message)
     if (found != priorities_.end())
       priority = found->second;
   }
-  std::shared_ptr<ThreadPriority> held;
+  StreamThread entry;
+  entry.node = id;
+  // As the thread itself is called.
+  entry.figures.name = GST_OBJECT_NAME(owner);
+  if (GST_IS_PAD(GST_MESSAGE_SRC(message)))
+    entry.figures.name += std::string(":") + GST_OBJECT_NAME(GST_MESSAGE_SRC(message));
+  entry.figures.id = Activity::own_thread_id();
+  GstSlPriority granted = GST_SL_PRIORITY_NORMAL;
   // Processors see to their own.
-  if (priority != GST_SL_PRIORITY_NORMAL && !GST_IS_SL_PROCESSOR(owner)) {
-    held = std::make_shared<ThreadPriority>();
-    report_priority(owner, priority, held->ask(priority));
+  if (GST_IS_SL_PROCESSOR(owner)) {
+    const ProcessorState &processor = ProcessorState::of(GST_SL_PROCESSOR(owner));
+    priority = processor.priority.load();
+    granted = processor.granted_priority();
+  } else if (priority != GST_SL_PRIORITY_NORMAL) {
+    entry.priority = std::make_shared<ThreadPriority>();
+    const PriorityAnswer answer = entry.priority->ask(priority);
+    granted = answer.granted;
+    report_priority(owner, priority, answer);
   }
+  entry.figures.priority_asked = name_of(priority);
+  entry.figures.priority_granted = name_of(granted);
   std::lock_guard lock(index_mutex_);
-  stream_threads_[thread] = std::move(held);
+  stream_threads_[thread] = std::move(entry);
+}
+
+NodeThreads Engine::threads() const
+{
+  NodeThreads result;
+  std::lock_guard lock(index_mutex_);
+  for (const auto &[thread, entry] : stream_threads_)
+    result[entry.node].push_back(entry.figures);
+  return result;
 }
 
 // Many elements ask at once: one answer for all.

@@ -66,12 +66,14 @@ void Engine::end_transition(GstStateChange transition, GstStateChangeReturn resu
   // With a live source it is only the step to PLAYING that waits.
   if (next >= GST_STATE_PAUSED && !goes_down(transition) && result == GST_STATE_CHANGE_ASYNC)
     worker_.post_at(g_get_monotonic_time() + kPrerollLimit, [this] { guard_preroll(); });
+  const bool was_ready = next == GST_STATE_READY && is_ready_.exchange(false);
   if (next == GST_STATE_READY) {
-    is_ready_.store(false);
     std::lock_guard lock(index_mutex_);
     ended_sinks_.clear();
   }
   worker_.end_pause();
+  if (was_ready)
+    g_object_notify(G_OBJECT(bin_), "ready");
   if (next == GST_STATE_PLAYING || next == GST_STATE_PAUSED)
     worker_.post([this] {
       watch();

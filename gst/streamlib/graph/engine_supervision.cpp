@@ -306,10 +306,7 @@ void Engine::tick()
   if (level_ < GST_STATE_PAUSED)
     return;
   const bool is_playing = level_ == GST_STATE_PLAYING;
-  observer_.sample(running_, is_playing);
-  const bool was_ready = is_ready_.exchange(observer_.is_ready());
-  if (!was_ready && is_ready_.load())
-    events_.graph("graph-ready", running_revision());
+  look();
   const int64_t now = g_get_monotonic_time();
   std::vector<std::pair<Node *, std::string>> failed;
   for (const auto &[id, node] : running_.nodes) {

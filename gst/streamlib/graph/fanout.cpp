@@ -4,17 +4,23 @@
 #include <algorithm>
 #include <mutex>
 
+#include "gst/streamlib/graph/clock.h"
+#include "gst/streamlib/graph/fanout_core.h"
+#include "gst/support/futex.h"
 #include "gst/support/guards.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_sl_fanout_debug);
 #define GST_CAT_DEFAULT gst_sl_fanout_debug
 
 using streamlib::graph::Branch;
+using streamlib::graph::BranchList;
 using streamlib::graph::BranchPtr;
+using streamlib::graph::CombinedFlow;
+using streamlib::graph::Fanout;
+using streamlib::graph::ListPtr;
 using streamlib::support::adopt_mini;
 using streamlib::support::adopt_object;
 using streamlib::support::MiniPtr;
-using streamlib::support::MutexLock;
 using streamlib::support::ObjectLock;
 
 namespace {
@@ -23,126 +29,6 @@ GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src_%u", GST_PAD_SRC, GST_PAD_SOMETIMES, GST_STATIC_CAPS_ANY);
-
-using BranchList = std::vector<BranchPtr>;
-using ListPtr = std::shared_ptr<const BranchList>;
-
-// The list of branches as the streaming thread reads it: control threads exchange it whole, and
-// keep an old one as long as the streaming thread may be inside.
-class PublishedList {
-public:
-  PublishedList() : current_(std::make_shared<const BranchList>()), raw_(current_.get()) {}
-
-  // Streaming thread only; until leave().
-  const BranchList &enter()
-  {
-    const BranchList *list = raw_.load();
-    for (;;) {
-      reading_.store(list);
-      const BranchList *again = raw_.load();
-      if (again == list)
-        return *list;
-      list = again;
-    }
-  }
-  void leave() { reading_.store(nullptr); }
-
-  // Control threads, one at a time.
-  const ListPtr &current() const { return current_; }
-  void publish(BranchList list)
-  {
-    old_.push_back(current_);
-    current_ = std::make_shared<const BranchList>(std::move(list));
-    raw_.store(current_.get());
-    forget();
-  }
-  // Whether the streaming thread is inside of a list that was current before.
-  bool is_left()
-  {
-    forget();
-    return old_.empty();
-  }
-
-private:
-  void forget()
-  {
-    const BranchList *inside = reading_.load();
-    std::erase_if(old_, [&](const ListPtr &list) { return list.get() != inside; });
-  }
-
-  ListPtr current_;
-  std::vector<ListPtr> old_;
-  std::atomic<const BranchList *> raw_;
-  std::atomic<const BranchList *> reading_ = nullptr;
-};
-
-struct Fanout {
-  PublishedList list;
-  // Guards the control side of `list`, and next_pad. Not taken by the streaming thread.
-  std::mutex control;
-  unsigned next_pad = 0;
-
-  std::atomic<uint64_t> buffers = 0;
-  std::atomic<uint64_t> passed_nowhere = 0;
-  std::atomic<bool> drops = false;
-  std::atomic<bool> eos = false;
-  std::atomic<bool> keeps_eos = false;
-  std::atomic<guint32> last_seek = GST_SEQNUM_INVALID;
-
-  std::atomic<bool> holds = false;
-  std::atomic<bool> flushing = true;
-  GMutex hold_mutex;  // Guards the wait for `holds` alone.
-  GCond hold_cond;
-
-  Fanout()
-  {
-    g_mutex_init(&hold_mutex);
-    g_cond_init(&hold_cond);
-  }
-  ~Fanout()
-  {
-    g_cond_clear(&hold_cond);
-    g_mutex_clear(&hold_mutex);
-  }
-
-  void set_holds(bool value)
-  {
-    MutexLock lock(hold_mutex);
-    holds.store(value);
-    g_cond_broadcast(&hold_cond);
-  }
-  void set_flushing(bool value)
-  {
-    MutexLock lock(hold_mutex);
-    flushing.store(value);
-    g_cond_broadcast(&hold_cond);
-  }
-  // False when it is flushing.
-  bool wait_while_held()
-  {
-    if (holds.load(std::memory_order_relaxed)) {
-      MutexLock lock(hold_mutex);
-      while (holds.load() && !flushing.load())
-        g_cond_wait(&hold_cond, &hold_mutex);
-    }
-    return !flushing.load(std::memory_order_relaxed);
-  }
-};
-
-// The flow of all branches as one: the stream ends when every branch has ended.
-class CombinedFlow {
-public:
-  void add(GstFlowReturn flow)
-  {
-    all_eos_ = (is_empty_ || all_eos_) && flow == GST_FLOW_EOS;
-    is_empty_ = false;
-  }
-  GstFlowReturn value() const { return all_eos_ ? GST_FLOW_EOS : GST_FLOW_OK; }
-
-private:
-  bool is_empty_ = true;
-  bool all_eos_ = false;
-};
 
 bool has_ended(GstFlowReturn flow)
 {
@@ -207,6 +93,30 @@ void greet(GstSlFanout *self, Branch &branch)
   gst_pad_sticky_events_foreach(self->sink, copy_sticky, branch.pad.get());
 }
 
+void note_age(GstSlFanout *self, GstBuffer *buffer)
+{
+  const GstSegment &segment = self->core->segment;
+  if (segment.format != GST_FORMAT_TIME)
+    return;
+  const GstClockTime due =
+      gst_segment_to_running_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  const GstClockTime now = streamlib::graph::running_time_of(GST_ELEMENT(self));
+  if (GST_CLOCK_TIME_IS_VALID(due) && GST_CLOCK_TIME_IS_VALID(now))
+    self->core->age.add(GST_CLOCK_DIFF(due, now));
+}
+
+// Where the step is measured, also how long one branch takes.
+template <typename Push>
+GstFlowReturn push_timed(Fanout &core, Branch &branch, Push push)
+{
+  if (!core.timer.is_measuring() || !branch.took)
+    return push();
+  const int64_t began = streamlib::support::monotonic_ns();
+  const GstFlowReturn flow = push();
+  branch.took->add(static_cast<uint64_t>(streamlib::support::monotonic_ns() - began));
+  return flow;
+}
+
 bool passes(Branch &branch, GstBuffer *buffer)
 {
   if (has_ended(branch.flow.load(std::memory_order_relaxed)))
@@ -231,6 +141,9 @@ GstFlowReturn push_to_all(GstSlFanout *self, GstBuffer *first, uint64_t number, 
   if (!core.wait_while_held())
     return GST_FLOW_FLUSHING;
   count(core.buffers, number);
+  const streamlib::support::StepTimer::Scope timed(core.timer);
+  if (G_UNLIKELY(core.timer.is_measuring()))
+    note_age(self, first);
   CombinedFlow combined;
   const BranchList &branches = core.list.enter();
   const bool drops = core.drops.load(std::memory_order_relaxed);
@@ -245,7 +158,8 @@ GstFlowReturn push_to_all(GstSlFanout *self, GstBuffer *first, uint64_t number, 
     }
     if (branch->wants_rebase.load(std::memory_order_relaxed))
       rebase(self, *branch, first);
-    const GstFlowReturn flow = push(branch->pad.get(), branch == branches.back());
+    const GstFlowReturn flow = push_timed(
+        core, *branch, [&] { return push(branch->pad.get(), branch == branches.back()); });
     branch->flow.store(flow, std::memory_order_relaxed);
     if (flow == GST_FLOW_OK)
       count(branch->buffers, number);
@@ -292,10 +206,14 @@ gboolean serialized_event(GstSlFanout *self, GstEvent *event)
   const BranchList &branches = core.list.enter();
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
+      core.has_stream.store(true);
       core.eos.store(false);
       [[fallthrough]];
     case GST_EVENT_CAPS:
       forgive(branches);
+      break;
+    case GST_EVENT_SEGMENT:
+      gst_event_copy_segment(event, &core.segment);
       break;
     case GST_EVENT_EOS:
       core.eos.store(true);
@@ -464,8 +382,10 @@ gboolean activate_mode(GstPad *pad, GstObject *parent, GstPadMode mode, gboolean
     return FALSE;
   Fanout &core = *fanout_of(parent)->core;
   core.set_flushing(!active);
-  if (active)
+  if (active) {
     core.eos.store(false);
+    core.has_stream.store(false);
+  }
   return TRUE;
 }
 
@@ -479,7 +399,17 @@ static GstStateChangeReturn gst_sl_fanout_change_state(GstElement *element,
     for (const BranchPtr &branch : *list_of(self)) {
       branch->flow.store(GST_FLOW_OK);
       branch->has_events = false;
+      branch->buffers.store(0);
+      branch->dropped.store(0);
+      if (branch->took)
+        branch->took->clear();
     }
+    Fanout &core = *self->core;
+    core.buffers.store(0);
+    core.passed_nowhere.store(0);
+    core.timer.clear();
+    core.age.clear();
+    gst_segment_init(&core.segment, GST_FORMAT_UNDEFINED);
   }
   return GST_ELEMENT_CLASS(gst_sl_fanout_parent_class)->change_state(element, transition);
 }
@@ -601,7 +531,22 @@ void keep_eos(GstSlFanout *self, bool keep)
 FanoutFigures figures_of(GstSlFanout *self)
 {
   const Fanout &core = *self->core;
-  return {core.buffers.load(), core.passed_nowhere.load()};
+  return {core.buffers.load(), core.passed_nowhere.load(), core.list.is_inside()};
+}
+
+const support::StepTimer &timer_of(GstSlFanout *self)
+{
+  return self->core->timer;
+}
+
+const support::RunningMean &age_of(GstSlFanout *self)
+{
+  return self->core->age;
+}
+
+bool has_stream(GstSlFanout *self)
+{
+  return self->core->has_stream.load();
 }
 
 bool fanout_is_eos(GstSlFanout *self)

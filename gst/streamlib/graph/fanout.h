@@ -11,7 +11,10 @@
 
 #include <gst/gst.h>
 
+#include "gst/support/histogram.h"
 #include "gst/support/ownership.h"
+#include "gst/support/running_mean.h"
+#include "gst/support/step_timer.h"
 
 namespace streamlib::graph {
 
@@ -20,14 +23,18 @@ struct Branch {
   explicit Branch(GstPad *pad) : pad(support::share_object(pad)) {}
 
   const support::GObjectPtr<GstPad> pad;
+  // Since the last READY to PAUSED.
   std::atomic<uint64_t> buffers = 0;
-  std::atomic<uint64_t> dropped =
-      0;  // Not given to the branch: before a key unit, or it had ended.
+  // Not given to the branch: before a key unit, or it had ended.
+  std::atomic<uint64_t> dropped = 0;
   std::atomic<GstFlowReturn> flow = GST_FLOW_OK;
   // Buffers are dropped until one comes that needs no other.
   std::atomic<bool> wants_key_unit = false;
   // The next buffer's running time becomes that of the clock.
   std::atomic<bool> wants_rebase = false;
+  // Of a branch that ends in a foreign element without a link: how long its pushes take, of those
+  // that the fan-out measures. Set before the branch is attached.
+  std::unique_ptr<support::Histogram> took;
   // Streaming thread only: the sticky events of the stream are on the pad.
   bool has_events = false;
 };
@@ -70,8 +77,17 @@ void keep_eos(GstSlFanout *self, bool keep);
 struct FanoutFigures {
   uint64_t buffers = 0;         // That came in.
   uint64_t passed_nowhere = 0;  // Of them: there was no branch, or the node is paused.
+  // The streaming thread is on its way through the branches.
+  bool is_pushing = false;
 };
 FanoutFigures figures_of(GstSlFanout *self);
+// How long it takes to hand a buffer on to all branches, as far as the links behind them.
+const support::StepTimer &timer_of(GstSlFanout *self);
+// How old buffers are when they come in, in PLAYING with a clock: running time now minus theirs, in
+// nanoseconds. Of the buffers that the timer measures.
+const support::RunningMean &age_of(GstSlFanout *self);
+// The stream has begun: its STREAM_START has come.
+bool has_stream(GstSlFanout *self);
 // Its last buffer or the end of its stream was seen.
 bool fanout_is_eos(GstSlFanout *self);
 
