@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ext/webrtc/peer/connection.h"
+
+#include <algorithm>
+
+#include "ext/webrtc/sdp/fragment.h"
+
+namespace streamlib::webrtc {
+
+using support::Done;
+using support::Failure;
+using support::Status;
+using support::Task;
+
+namespace {
+
+// For our own candidates before the offer goes: those of the interfaces are there at once, those of
+// servers follow by PATCH where they take longer.
+constexpr guint kGatherMs = 500;
+// Where there is nothing to say without the servers.
+constexpr guint kGatherRelayMs = 5000;
+// For the answer to an offer that is under way when all is to end: it names the session, which can
+// be deleted only then.
+constexpr guint kPostGraceMs = 300;
+constexpr guint kByeMs = 300;
+constexpr guint kDeleteMs = 1200;
+constexpr guint kTransportCloseMs = 1200;
+// A look at the peer's liveness.
+constexpr guint kLookMs = 1000;
+// Neither media nor reports: consent alone does not tell that somebody listens.
+constexpr int64_t kSilenceUs = 15 * G_USEC_PER_SEC;
+constexpr guint kRestartPatchMs = 4000;
+constexpr guint kRestartTries = 2;
+constexpr guint kTrickleTries = 4;
+
+uint32_t random_ssrc()
+{
+  uint32_t ssrc = 0;
+  while (ssrc == 0)
+    ssrc = g_random_int();
+  return ssrc;
+}
+
+std::string random_name()
+{
+  const support::CStr text(g_uuid_string_random());
+  return text.get();
+}
+
+// What flows is decided by both sides.
+SessionMedia media_of(const NegotiatedMedia &agreed)
+{
+  SessionMedia media{agreed.local, agreed.remote};
+  media.local.direction = agreed.sends && agreed.receives ? Direction::SendRecv
+                          : agreed.sends                  ? Direction::SendOnly
+                          : agreed.receives               ? Direction::RecvOnly
+                                                          : Direction::Inactive;
+  return media;
+}
+
+ConnectionFailure failure_with(GQuark domain, int code, std::string text, std::string debug)
+{
+  ConnectionFailure failure;
+  failure.domain = domain;
+  failure.code = code;
+  failure.text = std::move(text);
+  failure.debug = std::move(debug);
+  return failure;
+}
+
+ConnectionFailure sdp_failure(const char *what, const SdpFault &fault)
+{
+  ConnectionFailure failure =
+      failure_with(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                   std::string("The ") + what + " of the server cannot be used. " + fault.text(),
+                   "RFC 8866, RFC 9429");
+  failure.is_refusal = true;
+  return failure;
+}
+
+}  // namespace
+
+Connection::Connection(GMainContext *context, const PeerSettings &settings,
+                       const std::vector<PeerMedia> &media, MediaSession &session,
+                       ConnectionOwner &owner)
+    : context_(context),
+      settings_(settings),
+      media_(media),
+      session_(session),
+      owner_(owner),
+      signalling_(settings.role == PeerRole::Sender ? SignallingSession::Role::Publish
+                                                    : SignallingSession::Role::Play,
+                  settings.http)
+{
+  local_.session_id = (uint64_t{g_random_int()} << 31) ^ g_random_int();
+  local_.direction = is_sender() ? Direction::SendOnly : Direction::RecvOnly;
+  local_.cname = random_name();
+  local_.stream_id = random_name();
+  for (const PeerMedia &one : media_) {
+    LocalMedia entry;
+    entry.kind = one.kind;
+    entry.codecs = one.codecs;
+    entry.track_id = random_name();
+    if (is_sender()) {
+      entry.ssrc = random_ssrc();
+      if (one.kind == MediaKind::Video)
+        entry.rtx_ssrc = random_ssrc();
+    }
+    local_.media.push_back(std::move(entry));
+  }
+}
+
+Connection::~Connection() = default;
+
+// --- What the transport says ---
+
+void Connection::state_changed(TransportState state, const std::string &reason,
+                               const std::string &facts)
+{
+  state_ = state;
+  reason_ = reason;
+  facts_ = facts;
+  bell_.ring();
+}
+
+void Connection::candidate_found(const std::string &ufrag, const std::string &candidate)
+{
+  const std::vector<std::string> &known = described_.transport.candidates;
+  if (!is_described_ || ufrag != described_.transport.credentials.ufrag ||
+      std::find(known.begin(), known.end(), candidate) != known.end())
+    return;
+  signalling_.add_candidate(candidate);
+  bell_.ring();
+}
+
+void Connection::gathering_done(const std::string &ufrag)
+{
+  gathered_ufrag_ = ufrag;
+  if (is_described_ && ufrag == described_.transport.credentials.ufrag &&
+      !described_.transport.end_of_candidates)
+    signalling_.end_candidates();
+  bell_.ring();
+}
+
+void Connection::restart_ended(bool is_connected)
+{
+  restart_outcome_ = is_connected;
+  bell_.ring();
+}
+
+void Connection::warned(const std::string &text, const std::string &facts)
+{
+  warn(text, facts);
+}
+
+void Connection::warn(const std::string &text, const std::string &debug)
+{
+  owner_.warned({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, text, debug});
+}
+
+void Connection::note_faults(const std::vector<SdpFault> &notes)
+{
+  for (const SdpFault &note : notes)
+    warn("A part of the server's description is left out. " + note.text());
+}
+
+// --- Failures ---
+
+ConnectionFailure Connection::failure_of(SignallingFailure signalling) const
+{
+  int code = GST_RESOURCE_ERROR_SETTINGS;
+  const int open = is_sender() ? GST_RESOURCE_ERROR_OPEN_WRITE : GST_RESOURCE_ERROR_OPEN_READ;
+  switch (signalling.category()) {
+    case SignallingCategory::Network:
+    case SignallingCategory::Timeout:
+    case SignallingCategory::Cancelled:
+      code = open;
+      break;
+    case SignallingCategory::Refused:
+      code = signalling.may_pass ? GST_RESOURCE_ERROR_BUSY : open;
+      break;
+    case SignallingCategory::Unauthorised:
+    case SignallingCategory::Tls:
+      code = GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+      break;
+    case SignallingCategory::NotFound:
+      code = GST_RESOURCE_ERROR_NOT_FOUND;
+      break;
+    case SignallingCategory::Protocol:
+      code = GST_RESOURCE_ERROR_SETTINGS;
+      break;
+  }
+  ConnectionFailure failure =
+      failure_with(GST_RESOURCE_ERROR, code, signalling.text, signalling.debug);
+  failure.may_pass = signalling.may_pass;
+  failure.is_refusal = signalling.status != 0;
+  failure.retry_after_ms = signalling.retry_after_ms;
+  return failure;
+}
+
+ConnectionFailure Connection::transport_failure() const
+{
+  const bool is_wrong_peer = transport_ && transport_->stats().peer_refused;
+  const int code = is_wrong_peer     ? GST_RESOURCE_ERROR_NOT_AUTHORIZED
+                   : !was_connected_ ? (is_sender() ? GST_RESOURCE_ERROR_OPEN_WRITE
+                                                    : GST_RESOURCE_ERROR_OPEN_READ)
+                   : is_sender()     ? GST_RESOURCE_ERROR_WRITE
+                                     : GST_RESOURCE_ERROR_READ;
+  ConnectionFailure failure = failure_with(GST_RESOURCE_ERROR, code, reason_, facts_);
+  failure.may_pass = !is_wrong_peer;
+  return failure;
+}
+
+ConnectionFailure Connection::stopped() const
+{
+  return failure_with(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED, "The connection was ended.",
+                      "");
+}
+
+void Connection::stop()
+{
+  is_stopped_ = true;
+  // A POST has its grace period.
+  if (!is_posting_)
+    g_cancellable_cancel(cancellable_.get());
+  bell_.ring();
+}
+
+// --- The way to be connected ---
+
+Status Connection::make_transport(bool is_offering)
+{
+  TransportSettings settings;
+  settings.is_offering = is_offering;
+  settings.servers = settings_.servers;
+  settings.relay_only = settings_.relay_only;
+  settings.ice_tcp = settings_.ice_tcp;
+  settings.local_addresses = settings_.local_addresses;
+  settings.connect_limit_ms = settings_.connect_limit_ms;
+  auto made = Transport::create(context_, std::move(settings), *this, session_);
+  if (!made)
+    return made.take_error();
+  transport_ = std::move(*made);
+  state_ = TransportState::New;
+  gathered_ufrag_.clear();
+  owner_.transport_made(transport_);
+  return Done{};
+}
+
+Task<ConnectionResult<Done>> Connection::gather()
+{
+  if (Status begun = transport_->start_gathering(); !begun)
+    co_return failure_with(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+                           begun.error().text, begun.error().debug);
+  const std::string ufrag = transport_->local_parameters().credentials.ufrag;
+  const guint limit_ms = settings_.relay_only ? kGatherRelayMs : kGatherMs;
+  co_await bell_.until(
+      [&] {
+        return gathered_ufrag_ == ufrag || state_ == TransportState::Failed || is_stopped_ ||
+               (settings_.relay_only && !transport_->local_parameters().candidates.empty());
+      },
+      limit_ms);
+  if (state_ == TransportState::Failed)
+    co_return transport_failure();
+  if (is_stopped_)
+    co_return stopped();
+  co_return Done{};
+}
+
+LocalSide Connection::local_side() const
+{
+  LocalSide side = local_;
+  side.transport = transport_->local_parameters();
+  return side;
+}
+
+// Not cut short at once: a session that was made needs its address to be deleted.
+Task<SignallingResult<SignallingSession::Opened>> Connection::post()
+{
+  is_posting_ = true;
+  std::optional<SignallingResult<Opened>> result;
+  support::run<SignallingResult<Opened>>(signalling_.open(write_description(described_)),
+                                         cancellable_.get(), [&](SignallingResult<Opened> opened) {
+                                           result.emplace(std::move(opened));
+                                           bell_.ring();
+                                         });
+  const auto is_there = [&] { return result.has_value(); };
+  while (!is_there() && !is_stopped_)
+    co_await bell_.wait(kLookMs);
+  if (!is_there()) {
+    co_await bell_.until(is_there, kPostGraceMs);
+    g_cancellable_cancel(cancellable_.get());
+  }
+  while (!is_there())
+    co_await bell_.wait(kLookMs);
+  is_posting_ = false;
+  if (is_stopped_)
+    g_cancellable_cancel(cancellable_.get());
+  co_return std::move(*result);
+}
+
+Task<ConnectionResult<Negotiated>> Connection::negotiate()
+{
+  const bool asks_server = settings_.use_link_headers && settings_.servers.empty();
+  if (Status made = make_transport(true); !made)
+    co_return failure_with(GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, made.error().text,
+                           made.error().debug);
+  if (!asks_server) {
+    auto gathered = co_await gather();
+    if (!gathered)
+      co_return gathered.take_error();
+  }
+  described_ = make_offer(local_side());
+  is_described_ = true;
+  signalling_.set_fragment(fragment_of(described_));
+  auto opened = co_await post();
+  if (!opened)
+    co_return failure_of(opened.take_error());
+  if (is_stopped_)
+    co_return stopped();
+  for (const std::string &note : opened->notes)
+    warn("An ICE server that the server names is left out: " + note);
+  if (opened->is_counter_offer) {
+    auto negotiated = co_await answer_offer(&*opened);
+    co_return negotiated;
+  }
+  if (asks_server) {
+    transport_->set_servers(opened->ice_servers);
+    if (Status begun = transport_->start_gathering(); !begun)
+      co_return failure_with(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+                             begun.error().text, begun.error().debug);
+  }
+  auto parsed = parse_description(opened->sdp, SdpType::Answer);
+  if (!parsed)
+    co_return sdp_failure("answer", parsed.error());
+  auto negotiated = accept_answer(described_, *parsed);
+  if (!negotiated)
+    co_return sdp_failure("answer", negotiated.error());
+  co_return std::move(*negotiated);
+}
+
+// WHEP: the server would rather offer itself.
+Task<ConnectionResult<Negotiated>> Connection::answer_offer(const Opened *opened)
+{
+  auto parsed = parse_description(opened->sdp, SdpType::Offer);
+  if (!parsed)
+    co_return sdp_failure("offer", parsed.error());
+  // Who answers has another role in ICE.
+  is_described_ = false;
+  const std::shared_ptr<Transport> unused = std::exchange(transport_, nullptr);
+  unused->close([] {});
+  if (Status made = make_transport(false); !made)
+    co_return failure_with(GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, made.error().text,
+                           made.error().debug);
+  if (settings_.use_link_headers && settings_.servers.empty())
+    transport_->set_servers(opened->ice_servers);
+  auto gathered = co_await gather();
+  if (!gathered)
+    co_return gathered.take_error();
+  auto answer = make_answer(*parsed, local_side());
+  if (!answer)
+    co_return sdp_failure("offer", answer.error());
+  described_ = std::move(answer->description);
+  is_described_ = true;
+  signalling_.set_fragment(fragment_of(described_));
+  auto answered =
+      co_await signalling_.answer(write_description(described_)).under(cancellable_.get());
+  if (!answered)
+    co_return failure_of(answered.take_error());
+  co_return std::move(answer->negotiated);
+}
+
+Task<ConnectionResult<Done>> Connection::begin_media(const Negotiated *negotiated)
+{
+  note_faults(negotiated->notes);
+  std::vector<SessionMedia> media;
+  for (const NegotiatedMedia &agreed : negotiated->media)
+    media.push_back(media_of(agreed));
+  std::optional<Status> begun;
+  co_await in_thread([&] {
+    begun.emplace(session_.begin(media, transport_.get()));
+    if (*begun)
+      owner_.media_begun(media);
+  });
+  has_begun_ = true;
+  if (!*begun)
+    co_return failure_with(GST_CORE_ERROR, begun->error().code, begun->error().text,
+                           begun->error().debug);
+  if (is_stopped_)
+    co_return stopped();
+  remote_ = negotiated->remote;
+  if (Status taken = transport_->set_remote(remote_); !taken) {
+    ConnectionFailure failure = failure_with(
+        GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+        "The answer of the server cannot be used. " + taken.error().text, taken.error().debug);
+    failure.is_refusal = true;
+    co_return failure;
+  }
+  co_return Done{};
+}
+
+Task<ConnectionResult<Done>> Connection::connect()
+{
+  auto negotiated = co_await negotiate();
+  if (!negotiated)
+    co_return negotiated.take_error();
+  auto begun = co_await begin_media(&*negotiated);
+  if (!begun)
+    co_return begun;
+  helpers_++;
+  support::run<Done>(trickle(), cancellable_.get(), [this](Done) {
+    helpers_--;
+    bell_.ring();
+  });
+  const auto is_decided = [this] {
+    return is_stopped_ || state_ == TransportState::Connected || state_ == TransportState::Failed ||
+           state_ == TransportState::Closed;
+  };
+  // The transport has the limit.
+  while (!is_decided())
+    co_await bell_.wait(kLookMs);
+  if (is_stopped_)
+    co_return stopped();
+  if (state_ != TransportState::Connected)
+    co_return transport_failure();
+  was_connected_ = true;
+  session_.set_connected(true);
+  co_return Done{};
+}
+
+// Sends candidates while there may be new ones.
+Task<Done> Connection::trickle()
+{
+  guint failures = 0;
+  while (!is_stopped_ && failures < kTrickleTries && signalling_.can_trickle()) {
+    auto sent = co_await signalling_.send_candidates();
+    if (is_stopped_)
+      break;
+    if (sent) {
+      failures = 0;
+      co_await bell_.wait(kLookMs);
+      continue;
+    }
+    failures++;
+    if (!sent.error().may_pass || failures == kTrickleTries)
+      warn("Addresses of ours that were found late could not be told to the server: " +
+               sent.error().text,
+           sent.error().debug);
+    if (!sent.error().may_pass)
+      break;
+    co_await nap(1000 * failures);
+  }
+  co_return Done{};
+}
+
+// --- While it is connected ---
+
+// Consent is a matter of the peer's ICE alone; what is behind that may be dead all the same.
+std::optional<ConnectionFailure> Connection::silence() const
+{
+  const Liveness liveness = session_.liveness();
+  int64_t since_us = liveness.since_rtcp_us;
+  if (!is_sender() && liveness.since_rtp_us >= 0)
+    since_us = since_us < 0 ? liveness.since_rtp_us : std::min(since_us, liveness.since_rtp_us);
+  if (since_us < kSilenceUs)
+    return std::nullopt;
+  ConnectionFailure failure = failure_with(
+      GST_RESOURCE_ERROR, is_sender() ? GST_RESOURCE_ERROR_WRITE : GST_RESOURCE_ERROR_READ,
+      "The peer has sent neither media nor reports for " +
+          std::to_string(since_us / G_USEC_PER_SEC) + " s: it is stuck or gone.",
+      "RTCP, RTP");
+  failure.may_pass = true;
+  return failure;
+}
+
+Task<ConnectionFailure> Connection::stay()
+{
+  for (;;) {
+    if (is_stopped_)
+      co_return stopped();
+    if (state_ == TransportState::Failed || state_ == TransportState::Closed)
+      co_return transport_failure();
+    if (state_ == TransportState::Disconnected) {
+      const bool is_back = co_await restart();
+      if (!is_back)
+        co_return transport_failure();
+      continue;
+    }
+    if (auto failure = silence())
+      co_return std::move(*failure);
+    co_await bell_.wait(kLookMs);
+  }
+}
+
+// RFC 9725 §4.3.3. Media, SSRCs and keys stay as they are.
+Task<bool> Connection::restart()
+{
+  for (guint i = 0; i < kRestartTries && signalling_.can_restart(); i++) {
+    if (i > 0)
+      co_await bell_.wait(kLookMs);
+    if (is_stopped_ || state_ != TransportState::Disconnected)
+      break;
+    const bool is_back = co_await exchange_restart();
+    if (is_back)
+      co_return true;
+  }
+  co_return state_ == TransportState::Connected;
+}
+
+Task<bool> Connection::exchange_restart()
+{
+  if (!transport_->begin_restart())
+    co_return false;
+  const IceCredentials before = described_.transport.credentials;
+  const std::string ufrag = transport_->local_parameters().credentials.ufrag;
+  co_await bell_.until([&] { return gathered_ufrag_ == ufrag || is_stopped_; }, kGatherMs);
+  described_.transport.credentials = transport_->local_parameters().credentials;
+  described_.transport.candidates = transport_->local_parameters().candidates;
+  described_.transport.end_of_candidates = transport_->local_parameters().end_of_candidates;
+  IceFragment fragment = fragment_of(described_);
+  fragment.candidates = described_.transport.candidates;
+  fragment.end_of_candidates = described_.transport.end_of_candidates;
+  const support::Deadline deadline(cancellable_.get(), kRestartPatchMs);
+  auto restarted = co_await signalling_.restart_ice(fragment).under(deadline.cancellable());
+  bool is_begun = false;
+  if (restarted && restarted->outcome == PatchOutcome::Done) {
+    auto remote = accept_restart(remote_, fragment, restarted->reply);
+    restart_outcome_.reset();
+    is_begun = remote && transport_->finish_restart(*remote).ok();
+    if (is_begun)
+      remote_ = *remote;
+  }
+  if (!is_begun) {
+    transport_->cancel_restart();
+    described_.transport.credentials = before;
+    co_return false;
+  }
+  while (!restart_outcome_ && !is_stopped_ && state_ != TransportState::Failed &&
+         state_ != TransportState::Closed)
+    co_await bell_.wait(kLookMs);
+  const bool is_back = restart_outcome_.value_or(false);
+  if (is_back)
+    owner_.restarted();
+  co_return is_back;
+}
+
+// --- The end ---
+
+void Connection::bye_sent()
+{
+  bye_sent_ = true;
+  bell_.ring();
+}
+
+Task<Done> Connection::close(bool with_bye)
+{
+  is_stopped_ = true;
+  g_cancellable_cancel(cancellable_.get());
+  bell_.ring();
+  if (was_connected_ && with_bye && state_ == TransportState::Connected) {
+    co_await in_thread([this] { session_.begin_bye(); });
+    co_await bell_.until([this] { return bye_sent_; }, kByeMs);
+  }
+  session_.set_connected(false);
+  helpers_++;
+  support::run<SignallingResult<Done>>(signalling_.close(kDeleteMs), nullptr,
+                                       [this](SignallingResult<Done>) {
+                                         helpers_--;
+                                         bell_.ring();
+                                       });
+  if (transport_) {
+    transport_->close([this] {
+      is_transport_closed_ = true;
+      bell_.ring();
+    });
+  }
+  if (has_begun_)
+    co_await in_thread([this] { session_.stop(); });
+  // The DELETE has its limit, and what was cancelled ends at once.
+  while (helpers_ > 0)
+    co_await bell_.wait(kLookMs);
+  if (transport_)
+    co_await bell_.until([this] { return is_transport_closed_; }, kTransportCloseMs);
+  co_return Done{};
+}
+
+}  // namespace streamlib::webrtc

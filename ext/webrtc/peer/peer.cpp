@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ext/webrtc/peer/peer.h"
+
+#include <optional>
+#include <string>
+
+#include "ext/webrtc/peer/connection.h"
+#include "ext/webrtc/peer/peer_stats.h"
+#include "gst/support/guards.h"
+
+namespace streamlib::webrtc {
+
+using support::Done;
+using support::GObjectPtr;
+using support::MutexLock;
+using support::share_object;
+using support::StructurePtr;
+using support::Task;
+
+namespace {
+
+// After a connection of this length the back-off begins anew.
+constexpr gint64 kGoodConnectionUs = 5 * G_USEC_PER_SEC;
+// A wait that other waits lead to ends a little later than they do.
+constexpr gint64 kMarginUs = 300 * 1000;
+
+class PeerImpl final : public Peer,
+                       public std::enable_shared_from_this<PeerImpl>,
+                       private ConnectionOwner {
+public:
+  PeerImpl(GstElement *owner, GstSlRuntime *runtime, PeerSettings settings,
+           std::vector<PeerMedia> media, MediaSession &session, PeerListener &listener)
+      : element_(share_object(owner)),
+        runtime_(share_object(runtime)),
+        context_(gst_sl_runtime_get_io_context(runtime)),
+        settings_(std::move(settings)),
+        media_(std::move(media)),
+        session_(session),
+        listener_(listener)
+  {
+    g_mutex_init(&mutex_);
+    g_cond_init(&over_changed_);
+  }
+  PeerImpl(const PeerImpl &) = delete;
+  PeerImpl &operator=(const PeerImpl &) = delete;
+  virtual ~PeerImpl()
+  {
+    g_cond_clear(&over_changed_);
+    g_mutex_clear(&mutex_);
+  }
+
+  void begin()
+  {
+    post([](PeerImpl &self) { support::run<Done>(life(self.shared_from_this()), nullptr); });
+  }
+
+  void end() override
+  {
+    post([](PeerImpl &self) {
+      self.is_ending_ = true;
+      if (self.connection_)
+        self.connection_->stop();
+      self.bell_.ring();
+    });
+  }
+
+  bool end_and_wait() override
+  {
+    end();
+    const gint64 end_us = g_get_monotonic_time() + gint64{kEndLimitMs} * 1000 + kMarginUs;
+    const MutexLock lock(mutex_);
+    while (!is_over_)
+      if (!g_cond_wait_until(&over_changed_, &mutex_, end_us))
+        break;
+    return is_over_;
+  }
+
+  bool is_over() const override { return is_over_; }
+  PeerState state() const override { return state_; }
+
+  void bye_sent() override
+  {
+    post([](PeerImpl &self) {
+      if (self.connection_)
+        self.connection_->bye_sent();
+    });
+  }
+
+  StructurePtr stats() const override;
+
+private:
+  // Runs in the I/O context, later; whoever calls need not be known there.
+  void post(void (*call)(PeerImpl &))
+  {
+    struct Call {
+      std::shared_ptr<PeerImpl> self;
+      void (*function)(PeerImpl &);
+    };
+    GSource *source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_name(source, "streamlib WebRTC peer");
+    g_source_set_callback(
+        source,
+        [](gpointer data) -> gboolean {
+          const auto *posted = static_cast<Call *>(data);
+          posted->function(*posted->self);
+          return G_SOURCE_REMOVE;
+        },
+        new Call{shared_from_this(), call},
+        [](gpointer data) { delete static_cast<Call *>(data); });
+    g_source_attach(source, context_);
+    g_source_unref(source);
+  }
+
+  static Task<Done> life(std::shared_ptr<PeerImpl> self)
+  {
+    co_await self->live();
+    self->finish();
+    co_return Done{};
+  }
+  Task<Done> live();
+  Task<ConnectionFailure> connect_once(RetryPolicy *policy);
+  bool may_retry(const ConnectionFailure &failure) const;
+  void finish();
+  void set_state(PeerState state);
+
+  void warned(const PeerProblem &problem) override { listener_.peer_warned(problem); }
+  void transport_made(std::shared_ptr<Transport> transport) override
+  {
+    const MutexLock lock(mutex_);
+    std::swap(transport_, transport);
+  }
+  void media_begun(const std::vector<SessionMedia> &media) override
+  {
+    listener_.peer_media_begun(media);
+  }
+  void restarted() override { restarts_++; }
+
+  // Reset at the end: what it holds may be what holds this.
+  GObjectPtr<GstElement> element_;
+  const GObjectPtr<GstSlRuntime> runtime_;
+  GMainContext *const context_;
+  const PeerSettings settings_;
+  const std::vector<PeerMedia> media_;
+  MediaSession &session_;
+  PeerListener &listener_;
+
+  // I/O context.
+  std::unique_ptr<Connection> connection_;
+  Bell bell_;
+  bool is_ending_ = false;
+  bool was_connected_ = false;
+
+  std::atomic<PeerState> state_ = PeerState::New;
+  std::atomic<bool> is_over_ = false;
+  std::atomic<guint> attempts_ = 0;
+  std::atomic<guint> connections_ = 0;
+  std::atomic<guint> restarts_ = 0;
+
+  // A leaf; guards what follows.
+  mutable GMutex mutex_;
+  GCond over_changed_;
+  std::shared_ptr<Transport> transport_;
+  std::string last_error_;
+};
+
+void PeerImpl::set_state(PeerState state)
+{
+  if (state_.exchange(state) != state)
+    listener_.peer_state_changed(state);
+}
+
+bool PeerImpl::may_retry(const ConnectionFailure &failure) const
+{
+  switch (settings_.reconnect) {
+    case Reconnect::Never:
+      return false;
+    case Reconnect::OnFailure:
+      return failure.may_pass;
+    case Reconnect::Always:
+      return failure.may_pass || failure.is_refusal;
+  }
+  return false;
+}
+
+// From the first word to the server to the last.
+Task<ConnectionFailure> PeerImpl::connect_once(RetryPolicy *policy)
+{
+  attempts_++;
+  connection_ = std::make_unique<Connection>(context_, settings_, media_, session_,
+                                             static_cast<ConnectionOwner &>(*this));
+  auto connected = co_await connection_->connect();
+  ConnectionFailure failure;
+  if (connected) {
+    connections_++;
+    was_connected_ = true;
+    const gint64 since_us = g_get_monotonic_time();
+    set_state(PeerState::Connected);
+    failure = co_await connection_->stay();
+    if (g_get_monotonic_time() - since_us > kGoodConnectionUs)
+      policy->reset();
+  } else {
+    failure = connected.take_error();
+  }
+  co_await connection_->close(is_ending_);
+  connection_.reset();
+  transport_made(nullptr);
+  co_return failure;
+}
+
+Task<Done> PeerImpl::live()
+{
+  RetryPolicy policy(settings_.limits, [] { return g_random_double(); });
+  set_state(PeerState::Connecting);
+  while (!is_ending_) {
+    const ConnectionFailure failure = co_await connect_once(&policy);
+    if (is_ending_)
+      break;
+    {
+      const MutexLock lock(mutex_);
+      last_error_ = failure.text;
+    }
+    const auto delay_ms =
+        may_retry(failure) ? policy.next_delay(static_cast<uint64_t>(g_get_monotonic_time()) / 1000,
+                                               failure.retry_after_ms)
+                           : std::nullopt;
+    if (!delay_ms) {
+      set_state(PeerState::Failed);
+      listener_.peer_failed(failure);
+      co_return Done{};
+    }
+    set_state(PeerState::Reconnecting);
+    PeerProblem problem = failure;
+    problem.text += " It is tried again in " + std::to_string(*delay_ms) + " ms.";
+    listener_.peer_warned(problem);
+    co_await bell_.until([this] { return is_ending_; }, *delay_ms);
+  }
+  set_state(PeerState::Closed);
+  co_return Done{};
+}
+
+// The element may go with its last reference here.
+void PeerImpl::finish()
+{
+  const GObjectPtr<GstElement> element = std::move(element_);
+  const MutexLock lock(mutex_);
+  is_over_ = true;
+  g_cond_broadcast(&over_changed_);
+}
+
+StructurePtr PeerImpl::stats() const
+{
+  std::shared_ptr<Transport> transport;
+  std::string last_error;
+  {
+    const MutexLock lock(mutex_);
+    transport = transport_;
+    last_error = last_error_;
+  }
+  StructurePtr stats(gst_structure_new(
+      "webrtc-stats", "state", G_TYPE_STRING, name_of(state_), "attempts", G_TYPE_UINT,
+      attempts_.load(), "connections", G_TYPE_UINT, connections_.load(), "restarts", G_TYPE_UINT,
+      restarts_.load(), "last-error", G_TYPE_STRING, last_error.c_str(), nullptr));
+  if (transport) {
+    const StructurePtr entry = structure_of(transport->stats());
+    gst_structure_set(stats.get(), "transport", GST_TYPE_STRUCTURE, entry.get(), nullptr);
+  }
+  const StructurePtr session = session_.stats();
+  gst_structure_set(stats.get(), "session", GST_TYPE_STRUCTURE, session.get(), nullptr);
+  return stats;
+}
+
+}  // namespace
+
+const char *name_of(PeerState state)
+{
+  switch (state) {
+    case PeerState::New:
+      return "new";
+    case PeerState::Connecting:
+      return "connecting";
+    case PeerState::Connected:
+      return "connected";
+    case PeerState::Reconnecting:
+      return "reconnecting";
+    case PeerState::Failed:
+      return "failed";
+    case PeerState::Closed:
+      return "closed";
+  }
+  return "";
+}
+
+std::shared_ptr<Peer> Peer::start(GstElement *owner, GstSlRuntime *runtime, PeerSettings settings,
+                                  std::vector<PeerMedia> media, MediaSession &session,
+                                  PeerListener &listener)
+{
+  const auto impl = std::make_shared<PeerImpl>(owner, runtime, std::move(settings),
+                                               std::move(media), session, listener);
+  impl->begin();
+  return impl;
+}
+
+}  // namespace streamlib::webrtc
