@@ -141,7 +141,8 @@ class Run:
 
     @staticmethod
     def on_warning(_bus, message):
-        print(message.parse_warning()[0].message, file=sys.stderr, flush=True)
+        print(f"{message.src.name}: {message.parse_warning()[0].message}", file=sys.stderr,
+              flush=True)
 
     def on_element_message(self, _bus, message):
         structure = message.get_structure()

@@ -74,6 +74,10 @@ class Arguments(unittest.TestCase):
                             ROOT / "scripts/setup", "nosuch")
         self.assert_refused("there is no file 'nosuch'", ROOT / "scripts/run", "nosuch")
         self.assert_refused("unknown option '--nosuch'", ROOT / "scripts/run", "--nosuch")
+        self.assert_refused("there is no file 'nosuch.json'", ROOT / "scripts/run", "nosuch.json")
+        self.assert_refused("one graph at a time", ROOT / "scripts/run", "a.json", "b.json")
+        self.assert_refused("a graph or a film", ROOT / "scripts/run", "a.json", "--film")
+        self.assert_refused("--effect is not for a graph", ROOT / "scripts/run", "--plan", "--effect")
         self.assert_refused("unknown argument 'nosuch'", ROOT / "scripts/tsan-sysroot", "nosuch")
 
     def test_help(self):
