@@ -247,7 +247,61 @@ GST_START_TEST(test_bad_network)
 }
 GST_END_TEST
 
-// The end of all inputs is told once, when everything has been sent.
+// Each side can say it, again and again.
+GST_START_TEST(test_bye)
+{
+  Pair pair;
+  pair.a.add_source(MediaKind::Video, kLiveVp8);
+  pair.a.play();
+  pair.b.play();
+  for (int i = 0; i < 5; i++) {
+    const auto reset = [](Pair &p) {
+      p.forth->byes = p.back->byes = p.back->rtcp = 0;
+      for (Peer *peer : {&p.a, &p.b})
+        peer->listener.byes_sent = peer->listener.byes_received = 0;
+    };
+    reset(pair);
+    pair.begin({video_of(vp8())});
+    if (i == 0)
+      pair.b.add_output(MediaKind::Video);
+    const size_t before = pair.b.count(MediaKind::Video);
+    pair.connect();
+    ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= before + 5; }));
+    ck_assert(eventually([&] { return pair.back->rtcp > 0; }));
+    pair.a.session().begin_bye();
+    pair.a.session().begin_bye();
+    ck_assert_int_eq(pair.a.listener.byes_sent, 1);
+    ck_assert_uint_eq(pair.forth->byes, 1);
+    ck_assert_int_eq(pair.a.listener.ended, 0);
+    const unsigned rtp = pair.forth->rtp;
+    const unsigned rtcp = pair.forth->rtcp;
+    ck_assert(eventually([&] { return pair.b.listener.byes_received > 0; }, 2000));
+    // A side that only receives says BYE too.
+    pair.b.session().begin_bye();
+    ck_assert_int_eq(pair.b.listener.byes_sent, 1);
+    ck_assert_uint_eq(pair.back->byes, 1);
+    sleep_ms(100);
+    ck_assert_uint_le(pair.forth->rtp, rtp + 1);
+    ck_assert_uint_eq(pair.forth->rtcp, rtcp);
+  }
+}
+GST_END_TEST
+
+// Who has said nothing must not say BYE (RFC 3550 §6.3.7), but is done with it.
+GST_START_TEST(test_bye_of_the_silent)
+{
+  Pair pair;
+  pair.a.add_source(MediaKind::Video, kLiveVp8);
+  pair.a.play();
+  pair.b.play();
+  pair.begin({video_of(vp8())});
+  pair.a.session().begin_bye();
+  ck_assert_int_eq(pair.a.listener.byes_sent, 1);
+  ck_assert_uint_eq(pair.forth->byes, 0);
+}
+GST_END_TEST
+
+// The end of all inputs is told once, when everything has been sent; a BYE follows.
 GST_START_TEST(test_end_of_inputs)
 {
   Pair pair;
@@ -260,7 +314,13 @@ GST_START_TEST(test_end_of_inputs)
   pair.b.add_output(MediaKind::Audio);
   pair.connect();
   ck_assert(eventually([&] { return pair.a.listener.ended == 1; }));
+  ck_assert(eventually([&] { return pair.a.listener.byes_sent == 1; }, 2000));
+  ck_assert_uint_eq(pair.forth->byes, 1);
+  ck_assert(eventually([&] { return pair.b.listener.byes_received == 1; }, 2000));
   ck_assert(eventually([&] { return pair.b.count(MediaKind::Audio) >= 20; }));
+  sleep_ms(300);
+  ck_assert_uint_eq(pair.forth->byes, 1);
+  ck_assert_int_eq(pair.a.listener.ended, 1);
 }
 GST_END_TEST
 
@@ -316,6 +376,8 @@ static Suite *webrtc_session_suite()
   tcase_add_test(tcase, test_fir);
   tcase_add_test(tcase, test_keyframe_requests_are_throttled);
   tcase_add_test(tcase, test_bad_network);
+  tcase_add_test(tcase, test_bye);
+  tcase_add_test(tcase, test_bye_of_the_silent);
   tcase_add_test(tcase, test_end_of_inputs);
   tcase_add_test(tcase, test_renewal_keeps_pads_and_running_time);
   suite_add_tcase(suite, tcase);

@@ -310,7 +310,7 @@ void MediaSession::begin_bye()
   for (const auto &input : inputs_)
     set_send_gate_open(input->gate.get(), false);
   if (const auto current = core())
-    current->begin_bye();
+    current->say_bye();
 }
 
 // --- Outputs ---

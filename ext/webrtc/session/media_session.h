@@ -7,7 +7,7 @@
 //   session.begin(media, sender);   // the answer is there
 //   session.set_connected(true);    // the transport may send
 //   …
-//   session.begin_bye();            // listener.bye_sent() follows, or the caller's time limit
+//   session.begin_bye();            // sends the BYE; listener.bye_sent() is called
 //   session.stop();
 //
 // Threads: the media of an input comes in the thread of whoever pushes it; the media of an output
@@ -61,7 +61,8 @@ public:
 
   // Any thread. While it is not connected, live input is dropped, and other input waits.
   void set_connected(bool connected);
-  // Control. Ends what is sent; SessionListener::bye_sent() follows.
+  // Control. Ends what is sent by a BYE, at once; SessionListener::bye_sent() is called within it,
+  // unless the inputs have ended by themselves and the BYE has been said.
   void begin_bye();
 
   // Control. The output of a kind, once begin() was called with a section that receives it: encoded

@@ -5,6 +5,7 @@
 
 #include <gst/rtp/rtp.h>
 
+#include "ext/webrtc/session/bye.h"
 #include "ext/webrtc/session/codecs.h"
 #include "ext/webrtc/session/gstslpacketsink.h"
 #include "ext/webrtc/session/gstslpacketsource.h"
@@ -121,13 +122,14 @@ Status SessionCore::make_elements()
 {
   source_ = add(make_packet_source(
       [this](PacketKind kind, GstBuffer *packet) { return admit(kind, packet); }));
-  sink_ =
-      add(make_packet_sink({[this](PacketKind kind, MiniPtr<GstBuffer> packet) {
-                              sender_->send(kind, std::move(packet));
-                            },
-                            [this](PacketKind kind) {
-                              kind == PacketKind::Rtp ? hooks_.inputs_ended() : hooks_.bye_sent();
-                            }}));
+  sink_ = add(make_packet_sink(
+      {[this](PacketKind kind, MiniPtr<GstBuffer> packet) { send(kind, std::move(packet)); },
+       [this](PacketKind kind) {
+         if (kind == PacketKind::Rtp && !has_said_bye_) {
+           hooks_.inputs_ended();
+           say_bye();
+         }
+       }}));
   rtpbin_ = add(sink_object(gst_element_factory_make("rtpbin", nullptr)));
   funnel_ = add(sink_object(gst_element_factory_make("rtpfunnel", nullptr)));
   if (!rtpbin_ || !funnel_)
@@ -170,12 +172,9 @@ void SessionCore::configure_rtpbin()
 // where nothing else is said.
 void SessionCore::allow_early_feedback()
 {
-  GObject *session = nullptr;
-  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
-  const auto owned = adopt_object(session);
-  if (session != nullptr)
-    g_object_set(session, "bandwidth", kSessionBandwidth, "rtcp-min-interval", kReportInterval,
-                 nullptr);
+  if (const auto session = rtp_session())
+    g_object_set(session.get(), "bandwidth", kSessionBandwidth, "rtcp-min-interval",
+                 kReportInterval, nullptr);
 }
 
 // The aux elements are asked for with the first pads, which therefore come after the signals.
@@ -230,18 +229,55 @@ support::GObjectPtr<GstPad> SessionCore::request_send_pad()
   return adopt_object(gst_element_request_pad_simple(funnel_.get(), "sink_%u"));
 }
 
-void SessionCore::begin_bye()
+void SessionCore::send(PacketKind kind, MiniPtr<GstBuffer> packet)
 {
-  // A session that has sent nothing has no stream to end yet.
-  const auto start =
-      support::adopt_mini(gst_pad_get_sticky_event(send_sink_.get(), GST_EVENT_STREAM_START, 0));
-  if (!start) {
-    gst_pad_send_event(send_sink_.get(), gst_event_new_stream_start("bye"));
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_pad_send_event(send_sink_.get(), gst_event_new_segment(&segment));
-  }
-  gst_pad_send_event(send_sink_.get(), gst_event_new_eos());
+  // Also the BYE of rtpsession, which comes when its timers like it.
+  if (has_said_bye_)
+    return;
+  has_sent_ = true;
+  sender_->send(kind, std::move(packet));
+}
+
+void SessionCore::say_bye()
+{
+  if (has_said_bye_.exchange(true))
+    return;
+  // Who has said nothing must not say BYE (RFC 3550 §6.3.7).
+  if (auto bye = has_sent_ ? make_bye(own_ssrcs(), own_cname()) : MiniPtr<GstBuffer>())
+    sender_->send(PacketKind::Rtcp, std::move(bye));
+  hooks_.bye_sent();
+}
+
+support::GObjectPtr<GObject> SessionCore::rtp_session() const
+{
+  GObject *session = nullptr;
+  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
+  return adopt_object(session);
+}
+
+// What rtpsession has sent, or would send reports, as.
+std::vector<uint32_t> SessionCore::own_ssrcs() const
+{
+  std::vector<uint32_t> ssrcs;
+  for_each_source([&](const GstStructure *source) {
+    gboolean is_ours = FALSE;
+    guint ssrc = 0;
+    if (gst_structure_get_boolean(source, "internal", &is_ours) && is_ours &&
+        gst_structure_get_uint(source, "ssrc", &ssrc))
+      ssrcs.push_back(ssrc);
+  });
+  return ssrcs;
+}
+
+std::string SessionCore::own_cname() const
+{
+  const auto session = rtp_session();
+  GstStructure *raw = nullptr;
+  if (session)
+    g_object_get(session.get(), "sdes", &raw, nullptr);
+  const StructurePtr sdes(raw);
+  const char *cname = sdes ? gst_structure_get_string(sdes.get(), "cname") : nullptr;
+  return cname != nullptr ? cname : "";
 }
 
 void SessionCore::request_keyframe(MediaKind kind)

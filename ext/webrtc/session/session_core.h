@@ -51,8 +51,8 @@ public:
   int sending_section(MediaKind kind) const;
   // Any thread: a pad for packets to send, of the funnel.
   support::GObjectPtr<GstPad> request_send_pad();
-  // Any thread: ends all streams that are sent; the hook bye_sent follows.
-  void begin_bye();
+  // Any thread: the last that is sent is a BYE; then the hook bye_sent is called.
+  void say_bye();
   void request_keyframe(MediaKind kind);
   KeyframeThrottle &send_throttle(size_t section) { return *sections_[section]->incoming; }
 
@@ -74,6 +74,12 @@ private:
   void configure_rtpbin();
   void allow_early_feedback();
   support::Status link();
+  void send(PacketKind kind, support::MiniPtr<GstBuffer> packet);
+  GObjectPtr<GObject> rtp_session() const;
+  // The structures of rtpsession's statistics, one for each SSRC.
+  void for_each_source(const std::function<void(const GstStructure *)> &visit) const;
+  std::vector<uint32_t> own_ssrcs() const;
+  std::string own_cname() const;
   bool admit(PacketKind kind, GstBuffer *packet);
   bool admit_rtp(GstBuffer *packet);
   const Codec *find_incoming(unsigned payload_type, size_t *section, bool *is_rtx) const;
@@ -120,6 +126,8 @@ private:
   std::vector<std::pair<int, std::shared_ptr<ReceiveChain>>> chains_;
   bool is_ending_ = false;
 
+  std::atomic<bool> has_sent_ = false;
+  std::atomic<bool> has_said_bye_ = false;
   std::atomic<int64_t> last_rtp_ = 0;
   std::atomic<int64_t> last_rtcp_ = 0;
   std::atomic<uint64_t> unassociated_ = 0;

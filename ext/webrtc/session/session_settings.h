@@ -33,7 +33,8 @@ class SessionListener {
 public:
   // Streaming thread: every input has ended; the BYE follows by itself.
   virtual void inputs_ended() = 0;
-  // RTCP thread: the BYE has been given to the sender. It may come late or never: have a limit.
+  // Streaming thread, after inputs_ended(), or within begin_bye(): the BYE has been given to the
+  // sender, and nothing is sent after it. Once in a session.
   virtual void bye_sent() = 0;
   // Receive step: the peer's sender has said BYE.
   virtual void bye_received(uint32_t ssrc) = 0;

@@ -107,24 +107,27 @@ void SessionCore::append_jitterbuffer_stats(GstStructure *stats) const
   }
 }
 
+void SessionCore::for_each_source(const std::function<void(const GstStructure *)> &visit) const
+{
+  const auto session = rtp_session();
+  if (!session)
+    return;
+  GstStructure *raw = nullptr;
+  g_object_get(session.get(), "stats", &raw, nullptr);
+  const StructurePtr all(raw);
+  const GValue *sources = all ? gst_structure_get_value(all.get(), "source-stats") : nullptr;
+  const auto *array =
+      sources != nullptr ? static_cast<const GValueArray *>(g_value_get_boxed(sources)) : nullptr;
+  for (guint i = 0; array != nullptr && i < array->n_values; i++)
+    visit(gst_value_get_structure(array->values + i));
+}
+
 StructurePtr SessionCore::stats() const
 {
   StructurePtr stats(gst_structure_new_empty("session"));
-  GObject *session = nullptr;
-  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
-  const auto owned = adopt_object(session);
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_LIST);
-  if (session != nullptr) {
-    GstStructure *raw = nullptr;
-    g_object_get(session, "stats", &raw, nullptr);
-    const StructurePtr all(raw);
-    const GValue *sources = raw != nullptr ? gst_structure_get_value(raw, "source-stats") : nullptr;
-    const auto *array =
-        sources != nullptr ? static_cast<const GValueArray *>(g_value_get_boxed(sources)) : nullptr;
-    for (guint i = 0; array != nullptr && i < array->n_values; i++)
-      append_source_stats(&list, gst_value_get_structure(array->values + i));
-  }
+  for_each_source([&](const GstStructure *source) { append_source_stats(&list, source); });
   gst_structure_take_value(stats.get(), "ssrcs", &list);
 
   guint64 asked_in = 0;
