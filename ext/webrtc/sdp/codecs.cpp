@@ -85,32 +85,32 @@ std::optional<std::string> parameter_of(const Codec &codec, std::string_view key
 }
 
 // RFC 6184 §8.1, table 5.
-H264Profile h264_profile_of(std::string_view profile_level_id)
+SdpH264Profile h264_profile_of(std::string_view profile_level_id)
 {
   if (profile_level_id.size() != 6)
-    return H264Profile::Other;
+    return SdpH264Profile::Other;
   const auto profile = hex_byte(profile_level_id.substr(0, 2));
   const auto flags = hex_byte(profile_level_id.substr(2, 2));
   if (!profile || !flags)
-    return H264Profile::Other;
+    return SdpH264Profile::Other;
   constexpr int kSet0 = 0x80;
   constexpr int kSet1 = 0x40;
   constexpr int kSet4 = 0x08;
   constexpr int kSet5 = 0x04;
   switch (*profile) {
     case 0x42:
-      return (*flags & kSet1) != 0 ? H264Profile::ConstrainedBaseline : H264Profile::Baseline;
+      return (*flags & kSet1) != 0 ? SdpH264Profile::ConstrainedBaseline : SdpH264Profile::Baseline;
     case 0x4d:
-      return (*flags & kSet0) != 0 ? H264Profile::ConstrainedBaseline : H264Profile::Main;
+      return (*flags & kSet0) != 0 ? SdpH264Profile::ConstrainedBaseline : SdpH264Profile::Main;
     case 0x58:
-      return (*flags & (kSet0 | kSet1)) == (kSet0 | kSet1) ? H264Profile::ConstrainedBaseline
-             : (*flags & kSet0) != 0                       ? H264Profile::Baseline
-                                                           : H264Profile::Other;
+      return (*flags & (kSet0 | kSet1)) == (kSet0 | kSet1) ? SdpH264Profile::ConstrainedBaseline
+             : (*flags & kSet0) != 0                       ? SdpH264Profile::Baseline
+                                                           : SdpH264Profile::Other;
     case 0x64:
-      return (*flags & (kSet4 | kSet5)) == (kSet4 | kSet5) ? H264Profile::ConstrainedHigh
-                                                           : H264Profile::High;
+      return (*flags & (kSet4 | kSet5)) == (kSet4 | kSet5) ? SdpH264Profile::ConstrainedHigh
+                                                           : SdpH264Profile::High;
     default:
-      return H264Profile::Other;
+      return SdpH264Profile::Other;
   }
 }
 

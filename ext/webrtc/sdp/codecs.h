@@ -26,8 +26,8 @@ std::vector<Codec> all_codecs(MediaKind kind);
 std::optional<std::string> parameter_of(const Codec &codec, std::string_view key);
 
 // The profile of H.264, whatever its level: two with the same one can talk.
-enum class H264Profile { ConstrainedBaseline, Baseline, Main, ConstrainedHigh, High, Other };
-H264Profile h264_profile_of(std::string_view profile_level_id);
+enum class SdpH264Profile { ConstrainedBaseline, Baseline, Main, ConstrainedHigh, High, Other };
+SdpH264Profile h264_profile_of(std::string_view profile_level_id);
 
 // They are the same, whatever their numbers: name, clock rate, channels, and of H.264 the profile
 // and the packetization mode, of VP9 the profile.
