@@ -47,6 +47,17 @@ std::string random_name()
   return text.get();
 }
 
+// A server that only this machine can reach may have no other address.
+bool is_on_this_machine(const std::string &endpoint)
+{
+  GUri *uri = g_uri_parse(endpoint.c_str(), G_URI_FLAGS_NONE, nullptr);
+  if (uri == nullptr)
+    return false;
+  const std::string host = g_uri_get_host(uri) != nullptr ? g_uri_get_host(uri) : "";
+  g_uri_unref(uri);
+  return host == "localhost" || host == "::1" || host.compare(0, 4, "127.") == 0;
+}
+
 // What flows is decided by both sides.
 SessionMedia media_of(const NegotiatedMedia &agreed)
 {
@@ -236,6 +247,7 @@ Status Connection::make_transport(bool is_offering)
   settings.relay_only = settings_.relay_only;
   settings.ice_tcp = settings_.ice_tcp;
   settings.local_addresses = settings_.local_addresses;
+  settings.with_loopback = is_on_this_machine(settings_.http.endpoint);
   settings.connect_limit_ms = settings_.connect_limit_ms;
   auto made = Transport::create(context_, std::move(settings), *this, session_);
   if (!made)

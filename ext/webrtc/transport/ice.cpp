@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include <nice/interfaces.h>
 #include <sys/socket.h>
 
 #include "ext/webrtc/transport/candidate.h"
@@ -83,6 +84,19 @@ std::string address_text(const NiceCandidate *candidate)
          std::to_string(nice_address_get_port(&candidate->addr));
 }
 
+std::vector<std::string> all_addresses()
+{
+  std::vector<std::string> addresses;
+  GList *list = nice_interfaces_get_local_ips(TRUE);
+  for (const GList *one = list; one != nullptr; one = one->next)
+    addresses.emplace_back(static_cast<const char *>(one->data));
+  g_list_free_full(list, g_free);
+  // Without an interface libnice looks at none.
+  if (addresses.empty())
+    addresses.emplace_back("127.0.0.1");
+  return addresses;
+}
+
 }  // namespace
 
 Ice::Ice(GMainContext *context, const IceSettings &settings, IceOwner &owner)
@@ -99,6 +113,16 @@ Result<std::unique_ptr<Ice>> Ice::create(GMainContext *context, const IceSetting
   return ice;
 }
 
+Status Ice::add_address(const std::string &text)
+{
+  NiceAddress address;
+  nice_address_init(&address);
+  if (!nice_address_set_from_string(&address, text.c_str()) ||
+      !nice_agent_add_local_address(agent_.get(), &address))
+    return Failure{0, "\"" + text + "\" is no address of this machine to connect from.", text};
+  return Done{};
+}
+
 Status Ice::set_up()
 {
   const ThreadDefault scope(context_);
@@ -113,13 +137,13 @@ Status Ice::set_up()
                settings_.is_controlling ? TRUE : FALSE, "ice-tcp",
                settings_.with_tcp ? TRUE : FALSE, "force-relay",
                settings_.relay_only ? TRUE : FALSE, nullptr);
-  for (const std::string &text : settings_.local_addresses) {
-    NiceAddress address;
-    nice_address_init(&address);
-    if (!nice_address_set_from_string(&address, text.c_str()) ||
-        !nice_agent_add_local_address(agent_.get(), &address))
-      return Failure{0, "\"" + text + "\" is no address of this machine to connect from.", text};
-  }
+  for (const std::string &text : settings_.local_addresses)
+    if (Status added = add_address(text); !added)
+      return added;
+  // One that cannot be used is no loss where others can.
+  if (settings_.local_addresses.empty() && settings_.with_loopback)
+    for (const std::string &text : all_addresses())
+      (void)add_address(text);
   stream_ = nice_agent_add_stream(agent_.get(), 1);
   CStr ufrag;
   CStr pwd;

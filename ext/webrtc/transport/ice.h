@@ -26,6 +26,7 @@ struct IceSettings {
   bool with_tcp = false;
   bool relay_only = false;
   std::vector<std::string> local_addresses;  // Empty: those of all interfaces but loopback.
+  bool with_loopback = false;                // That one, too, where `local_addresses` is empty.
   std::vector<ParsedIceServer> servers;      // With addresses.
 };
 
@@ -104,6 +105,7 @@ private:
   Ice(GMainContext *context, const IceSettings &settings, IceOwner &owner);
 
   support::Status set_up();
+  support::Status add_address(const std::string &text);
   void add_server(const ParsedIceServer &server);
   void widen_sockets();
   void let_go();

@@ -34,6 +34,7 @@ IceSettings ice_settings_of(const TransportSettings &settings,
   ice.with_tcp = settings.ice_tcp;
   ice.relay_only = settings.relay_only;
   ice.local_addresses = settings.local_addresses;
+  ice.with_loopback = settings.with_loopback;
   ice.servers = servers;
   return ice;
 }

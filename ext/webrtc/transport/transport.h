@@ -67,6 +67,7 @@ struct TransportSettings {
   bool ice_tcp = false;
   // To connect from, numeric; empty: those of all interfaces but loopback.
   std::vector<std::string> local_addresses;
+  bool with_loopback = false;      // That one, too: the peer may be on this machine.
   guint connect_limit_ms = 10000;  // From set_remote(), and of each restart.
 };
 
