@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// slwhipsink and a server of our own layers: each codec, the end, and coming back.
+#include "ext/webrtc/gstslwhipsink.h"
+#include "whip_server.h"
+
+using namespace fixture;
+
+namespace {
+
+constexpr char kVideo[] =
+    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=30/1";
+constexpr char kAudio[] =
+    "audiotestsrc is-live=true samplesperbuffer=480 ! audio/x-raw,rate=48000,channels=2";
+
+// A pipeline with the sink, as a user has it.
+class Publisher {
+public:
+  Publisher(const WhipServer &server, const std::string &properties, const std::string &sources)
+      : Publisher(server.endpoint(), properties, sources)
+  {}
+  Publisher(const std::string &endpoint, const std::string &properties, const std::string &sources)
+  {
+    GError *error = nullptr;
+    const std::string line =
+        "slwhipsink name=whip whip-endpoint=" + endpoint + " " + properties + " " + sources;
+    pipeline_ = adopt_object(gst_parse_launch(line.c_str(), &error));
+    ck_assert_msg(error == nullptr, "%s", error != nullptr ? error->message : "");
+    sink_ = adopt_object(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "whip"));
+  }
+  Publisher(const Publisher &) = delete;
+  Publisher &operator=(const Publisher &) = delete;
+  ~Publisher() { stop(); }
+
+  GstElement *sink() const { return sink_.get(); }
+  GstElement *pipeline() const { return pipeline_.get(); }
+  GstStateChangeReturn set(GstState state) { return gst_element_set_state(pipeline_.get(), state); }
+  void play() { ck_assert_int_ne(set(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE); }
+  // In milliseconds.
+  int stop()
+  {
+    const gint64 begin = g_get_monotonic_time();
+    set(GST_STATE_NULL);
+    return static_cast<int>((g_get_monotonic_time() - begin) / 1000);
+  }
+  std::string state() const
+  {
+    const StructurePtr all = stats();
+    const char *text = gst_structure_get_string(all.get(), "state");
+    return text != nullptr ? text : "";
+  }
+  StructurePtr stats() const
+  {
+    GstStructure *stats = nullptr;
+    g_object_get(sink_.get(), "stats", &stats, nullptr);
+    return StructurePtr(stats);
+  }
+  std::string stats_text() const
+  {
+    const streamlib::support::CStr text(gst_structure_to_string(stats().get()));
+    return text.get();
+  }
+  // The first message of a kind; null when none comes in time.
+  MiniPtr<GstMessage> message(GstMessageType type, int ms)
+  {
+    const auto bus = adopt_object(gst_element_get_bus(pipeline_.get()));
+    return adopt_mini(gst_bus_timed_pop_filtered(
+        bus.get(), static_cast<GstClockTime>(limit_ms(ms)) * GST_MSECOND, type));
+  }
+  struct Problem {
+    std::string text;
+    GQuark domain = 0;
+    int code = 0;
+    bool is(GQuark wanted, int number) const { return domain == wanted && code == number; }
+  };
+  Problem problem(GstMessageType type, int ms)
+  {
+    const auto found = message(type, ms);
+    if (!found)
+      return {};
+    GError *error = nullptr;
+    if (type == GST_MESSAGE_ERROR)
+      gst_message_parse_error(found.get(), &error, nullptr);
+    else
+      gst_message_parse_warning(found.get(), &error, nullptr);
+    Problem problem{error->message, error->domain, error->code};
+    g_error_free(error);
+    return problem;
+  }
+  Problem error(int ms = 10000) { return problem(GST_MESSAGE_ERROR, ms); }
+
+private:
+  GObjectPtr<GstElement> pipeline_;
+  GObjectPtr<GstElement> sink_;
+};
+
+std::string to(const char *pad, const std::string &line)
+{
+  return line + " ! whip." + pad + " ";
+}
+
+void check_flows(Publisher &publisher, const WhipServer &server, MediaKind kind, size_t count)
+{
+  const bool flowed = eventually([&] { return server.buffers_of_last(kind) >= count; });
+  ck_assert_msg(flowed, "%s | %s", publisher.stats_text().c_str(), publisher.error(0).text.c_str());
+}
+
+void check_codec(const char *name, const char *caps, const std::string &video)
+{
+  WhipServer server({.codecs = {name, "opus"}});
+  Publisher publisher(server, "", to("video_0", video) + to("audio_0", kAudio));
+  publisher.play();
+  check_flows(publisher, server, MediaKind::Video, 20);
+  check_flows(publisher, server, MediaKind::Audio, 20);
+  ck_assert_str_eq(server.caps_of_last(MediaKind::Video).c_str(), caps);
+  ck_assert_str_eq(server.caps_of_last(MediaKind::Audio).c_str(), "audio/x-opus");
+  ck_assert_str_eq(publisher.state().c_str(), "connected");
+  ck_assert_int_le(publisher.stop(), limit_ms(2000));
+  ck_assert_int_eq(server.deletes, 1);
+  ck_assert_int_eq(server.sessions, 0);
+}
+
+}  // namespace
+
+GST_START_TEST(raw_video_becomes_vp8)
+{
+  check_codec("VP8", "video/x-vp8", kVideo);
+}
+GST_END_TEST
+
+GST_START_TEST(raw_video_becomes_h264)
+{
+  check_codec("H264", "video/x-h264", kVideo);
+}
+GST_END_TEST
+
+GST_START_TEST(encoded_vp8_goes_as_it_is)
+{
+  check_codec("VP8", "video/x-vp8",
+              std::string(kVideo) + " ! vp8enc deadline=1 cpu-used=8 keyframe-max-dist=30");
+}
+GST_END_TEST
+
+GST_START_TEST(encoded_h264_goes_as_it_is)
+{
+  check_codec("H264", "video/x-h264",
+              std::string(kVideo) +
+                  " ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! "
+                  "video/x-h264,profile=constrained-baseline");
+}
+GST_END_TEST
+
+static Suite *webrtc_whipsink_suite()
+{
+  GST_ELEMENT_REGISTER(slwhipsink, nullptr);
+  Suite *suite = suite_create("webrtc-whipsink");
+  TCase *codecs = tcase_create("codecs");
+  tcase_set_timeout(codecs, 60);
+  tcase_add_test(codecs, raw_video_becomes_vp8);
+  tcase_add_test(codecs, raw_video_becomes_h264);
+  tcase_add_test(codecs, encoded_vp8_goes_as_it_is);
+  tcase_add_test(codecs, encoded_h264_goes_as_it_is);
+  suite_add_tcase(suite, codecs);
+  return suite;
+}
+
+GST_CHECK_MAIN(webrtc_whipsink)

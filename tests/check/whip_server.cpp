@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "whip_server.h"
+
+#include <algorithm>
+#include <condition_variable>
+
+#include <strings.h>
+
+#include "ext/webrtc/sdp/codecs.h"
+
+namespace fixture {
+
+using namespace streamlib::webrtc;
+using streamlib::support::share_object;
+
+namespace {
+
+constexpr const char *kSdp = "application/sdp";
+constexpr const char *kFragment = "application/trickle-ice-sdpfrag";
+
+void reply(SoupServerMessage *message, guint status, const char *type = nullptr,
+           const std::string &body = "")
+{
+  soup_server_message_set_status(message, status, nullptr);
+  if (type != nullptr)
+    soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
+}
+
+void put_header(SoupServerMessage *message, const char *name, const std::string &value)
+{
+  soup_message_headers_replace(soup_server_message_get_response_headers(message), name,
+                               value.c_str());
+}
+
+std::string body_of(SoupServerMessage *message)
+{
+  SoupMessageBody *body = soup_server_message_get_request_body(message);
+  GBytes *bytes = soup_message_body_flatten(body);
+  gsize size = 0;
+  const auto *data = static_cast<const char *>(g_bytes_get_data(bytes, &size));
+  std::string text(data != nullptr ? data : "", size);
+  g_bytes_unref(bytes);
+  return text;
+}
+
+}  // namespace
+
+struct WhipServerSession final : TransportListener {
+  // The server's thread, all of it.
+  WhipServerSession(GMainContext *context, const WhipServerSettings &settings, std::string path)
+      : settings(settings), path(std::move(path))
+  {
+    TransportSettings own;
+    own.is_offering = false;
+    own.local_addresses = {"127.0.0.1"};
+    auto made = Transport::create(context, own, *this, peer.session());
+    ck_assert(made.ok());
+    transport = *made;
+    ck_assert(transport->start_gathering().ok());
+    peer.play();
+  }
+
+  void state_changed(TransportState state, const std::string &, const std::string &) override
+  {
+    is_connected = state == TransportState::Connected;
+    peer.session().set_connected(is_connected);
+  }
+  void candidate_found(const std::string &, const std::string &) override {}
+  void gathering_done(const std::string &ufrag) override
+  {
+    gathered = ufrag;
+    const auto calls = std::exchange(waiting, {});
+    for (const auto &call : calls)
+      call();
+  }
+  void restart_ended(bool) override {}
+  void warned(const std::string &, const std::string &) override {}
+
+  // Calls when the candidates of the latest generation are there.
+  void when_gathered(std::function<void()> call)
+  {
+    if (gathered == transport->local_parameters().credentials.ufrag)
+      call();
+    else
+      waiting.push_back([this, call] { when_gathered(call); });
+  }
+
+  LocalSide local_side() const
+  {
+    LocalSide side;
+    side.session_id = 1;
+    side.direction = Direction::RecvOnly;
+    side.transport = transport->local_parameters();
+    for (const MediaKind kind : {MediaKind::Audio, MediaKind::Video}) {
+      LocalMedia media;
+      media.kind = kind;
+      for (const Codec &codec : all_codecs(kind))
+        if (std::any_of(settings.codecs.begin(), settings.codecs.end(), [&](const auto &name) {
+              return strcasecmp(name.c_str(), codec.name.c_str()) == 0;
+            }))
+          media.codecs.push_back(codec);
+      if (!media.codecs.empty())
+        side.media.push_back(media);
+    }
+    return side;
+  }
+
+  // The answer; empty where the offer is none of ours.
+  std::string take_offer(const std::string &text)
+  {
+    auto parsed = parse_description(text, SdpType::Offer);
+    if (!parsed)
+      return "";
+    auto made = make_answer(*parsed, local_side());
+    if (!made)
+      return "";
+    answer = made->description;
+    remote = made->negotiated.remote;
+    std::vector<SessionMedia> media;
+    for (const NegotiatedMedia &section : made->negotiated.media)
+      media.push_back({section.local, section.remote});
+    ck_assert(peer.session().begin(media, transport.get()).ok());
+    for (const SessionMedia &section : media)
+      peer.add_output(section.local.kind);
+    SessionDescription told = answer;
+    if (settings.is_wrong_peer)
+      for (Fingerprint &print : told.transport.fingerprints)
+        print.digest[0] ^= 1;
+    if (settings.is_deaf)
+      told.transport.candidates.clear();
+    else
+      ck_assert(transport->set_remote(remote).ok());
+    return write_description(told);
+  }
+
+  std::string take_restart(const IceFragment &fragment)
+  {
+    answer.transport.credentials = transport->local_parameters().credentials;
+    answer.transport.candidates = transport->local_parameters().candidates;
+    IceFragment own = fragment_of(answer);
+    own.candidates = answer.transport.candidates;
+    own.end_of_candidates = true;
+    remote.credentials = fragment.credentials;
+    remote.candidates = fragment.candidates;
+    ck_assert(transport->finish_restart(remote).ok());
+    restarts++;
+    return write_fragment(own);
+  }
+
+  const WhipServerSettings settings;
+  const std::string path;
+  Peer peer;
+  std::shared_ptr<Transport> transport;
+  SessionDescription answer;
+  TransportParameters remote;
+  std::string gathered;
+  std::vector<std::function<void()>> waiting;
+  std::atomic<bool> is_connected = false;
+  std::atomic<guint64> restarts = 0;
+  TransportStats last_stats;  // Once the transport is gone.
+};
+
+WhipServer::WhipServer(WhipServerSettings settings)
+    : settings_(std::move(settings)),
+      context_(g_main_context_new()),
+      loop_(g_main_loop_new(context_, FALSE))
+{
+  g_main_context_push_thread_default(context_);
+  server_ = soup_server_new(nullptr, nullptr);
+  soup_server_add_handler(server_, nullptr, handle, this, nullptr);
+  ck_assert(soup_server_listen_local(server_, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, nullptr));
+  GSList *uris = soup_server_get_uris(server_);
+  port_ = g_uri_get_port(static_cast<GUri *>(uris->data));
+  g_slist_free_full(uris, [](gpointer uri) { g_uri_unref(static_cast<GUri *>(uri)); });
+  g_main_context_pop_thread_default(context_);
+  thread_ = std::thread([this] {
+    g_main_context_push_thread_default(context_);
+    g_main_loop_run(loop_);
+    g_main_context_pop_thread_default(context_);
+  });
+}
+
+WhipServer::~WhipServer()
+{
+  kill_sessions();
+  in_loop([this] {
+    soup_server_disconnect(server_);
+    g_clear_object(&server_);
+    g_main_loop_quit(loop_);
+  });
+  thread_.join();
+  all_.clear();
+  while (g_main_context_iteration(context_, FALSE)) {
+  }
+  g_main_loop_unref(loop_);
+  g_main_context_unref(context_);
+}
+
+std::string WhipServer::endpoint() const
+{
+  return "http://127.0.0.1:" + std::to_string(port_) + "/whip";
+}
+
+void WhipServer::in_loop(std::function<void()> call) const
+{
+  struct Call {
+    std::function<void()> function;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_done = false;
+  } posted;
+  posted.function = std::move(call);
+  GSource *source = g_idle_source_new();
+  g_source_set_priority(source, G_PRIORITY_DEFAULT);
+  g_source_set_callback(
+      source,
+      [](gpointer data) -> gboolean {
+        auto *own = static_cast<Call *>(data);
+        own->function();
+        const std::lock_guard lock(own->mutex);
+        own->is_done = true;
+        own->changed.notify_all();
+        return G_SOURCE_REMOVE;
+      },
+      &posted, nullptr);
+  g_source_attach(source, context_);
+  g_source_unref(source);
+  std::unique_lock lock(posted.mutex);
+  posted.changed.wait(lock, [&] { return posted.is_done; });
+}
+
+void WhipServer::refuse(guint status, guint count, guint retry_after_s)
+{
+  in_loop([&] {
+    refusal_ = status;
+    refusals_ = count;
+    retry_after_s_ = retry_after_s;
+  });
+}
+
+void WhipServer::kill_sessions()
+{
+  in_loop([this] {
+    std::vector<std::shared_ptr<WhipServerSession>> old;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto &[path, session] : sessions_)
+        old.push_back(session);
+      sessions_.clear();
+    }
+    for (const auto &session : old) {
+      session->peer.session().stop();
+      const std::lock_guard lock(mutex_);
+      session->last_stats = session->transport->stats();
+      session->transport.reset();
+    }
+    sessions = 0;
+  });
+}
+
+void WhipServer::close_sessions()
+{
+  in_loop([this] {
+    const std::lock_guard lock(mutex_);
+    for (const auto &[path, session] : sessions_)
+      session->transport->close([] {});
+  });
+}
+
+// --- HTTP. The server's thread. ---
+
+void WhipServer::handle(SoupServer *, SoupServerMessage *message, const char *path, GHashTable *,
+                        gpointer self)
+{
+  static_cast<WhipServer *>(self)->take(message, path);
+}
+
+bool WhipServer::may_post(SoupServerMessage *message)
+{
+  if (refusals_ > 0) {
+    refusals_--;
+    if (retry_after_s_ > 0)
+      put_header(message, "Retry-After", std::to_string(retry_after_s_));
+    reply(message, refusal_);
+    return false;
+  }
+  const char *authorization = soup_message_headers_get_one(
+      soup_server_message_get_request_headers(message), "Authorization");
+  if (settings_.token.empty() ||
+      (authorization != nullptr && authorization == "Bearer " + settings_.token))
+    return true;
+  reply(message, 401);
+  return false;
+}
+
+void WhipServer::take(SoupServerMessage *message, const std::string &path)
+{
+  const std::string method = soup_server_message_get_method(message);
+  if (method == "POST" && path == "/whip") {
+    posts++;
+    if (may_post(message))
+      take_offer(message);
+    return;
+  }
+  const auto known = sessions_.find(path);
+  if (known == sessions_.end()) {
+    deletes += method == "DELETE";
+    reply(message, 404);
+  } else if (method == "PATCH") {
+    patches++;
+    settings_.can_patch ? take_fragment(message, *known->second) : reply(message, 405);
+  } else if (method == "DELETE") {
+    deletes++;
+    take_delete(message, path);
+  } else {
+    reply(message, 405);
+  }
+}
+
+void WhipServer::take_offer(SoupServerMessage *message)
+{
+  const std::string path = "/session/" + std::to_string(++number_);
+  const auto session = std::make_shared<WhipServerSession>(context_, settings_, path);
+  {
+    const std::lock_guard lock(mutex_);
+    last_offer_ = body_of(message);
+  }
+  soup_server_message_pause(message);
+  session->when_gathered([this, session = session.get(), path, message = share_object(message)] {
+    const std::string answer = session->take_offer(body_of(message.get()));
+    if (answer.empty()) {
+      reply(message.get(), 400);
+    } else {
+      reply(message.get(), 201, kSdp, answer);
+      put_header(message.get(), "Location", path);
+      put_header(message.get(), "ETag", "\"1\"");
+      sessions++;
+    }
+    soup_server_message_unpause(message.get());
+  });
+  const std::lock_guard lock(mutex_);
+  sessions_[path] = session;
+  all_.push_back(session);
+}
+
+void WhipServer::take_fragment(SoupServerMessage *message, WhipServerSession &session)
+{
+  const auto parsed = parse_fragment(body_of(message));
+  if (!parsed) {
+    reply(message, 400);
+    return;
+  }
+  const IceFragment &fragment = parsed->fragment;
+  if (fragment.credentials == session.remote.credentials) {
+    if (!settings_.is_deaf)
+      (void)session.transport->add_remote_candidates(
+          fragment.credentials.ufrag, fragment.candidates, fragment.end_of_candidates);
+    reply(message, 204);
+    return;
+  }
+  ck_assert(session.transport->begin_restart().ok());
+  soup_server_message_pause(message);
+  session.when_gathered([fragment, own = &session, message = share_object(message)] {
+    reply(message.get(), 200, kFragment, own->take_restart(fragment));
+    put_header(message.get(), "ETag", "\"2\"");
+    soup_server_message_unpause(message.get());
+  });
+}
+
+void WhipServer::take_delete(SoupServerMessage *message, const std::string &path)
+{
+  std::shared_ptr<WhipServerSession> session;
+  {
+    const std::lock_guard lock(mutex_);
+    session = sessions_.extract(path).mapped();
+  }
+  session->peer.session().stop();
+  session->transport->close([] {});
+  sessions--;
+  reply(message, 200);
+}
+
+// --- Looks ---
+
+size_t WhipServer::buffers(MediaKind kind) const
+{
+  const std::lock_guard lock(mutex_);
+  size_t sum = 0;
+  for (const auto &session : all_)
+    sum += session->peer.count(kind);
+  return sum;
+}
+
+size_t WhipServer::buffers_of_last(MediaKind kind) const
+{
+  const std::lock_guard lock(mutex_);
+  return all_.empty() ? 0 : all_.back()->peer.count(kind);
+}
+
+std::string WhipServer::caps_of_last(MediaKind kind) const
+{
+  const std::lock_guard lock(mutex_);
+  GstCaps *caps = all_.empty() ? nullptr : all_.back()->peer.caps(kind);
+  return caps != nullptr ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+}
+
+guint64 WhipServer::byes() const
+{
+  const std::lock_guard lock(mutex_);
+  guint64 sum = 0;
+  for (const auto &session : all_)
+    sum += static_cast<guint64>(session->peer.listener.byes_received.load());
+  return sum;
+}
+
+guint64 WhipServer::packets() const
+{
+  const std::lock_guard lock(mutex_);
+  guint64 sum = 0;
+  for (const auto &session : all_) {
+    const TransportStats stats =
+        session->transport ? session->transport->stats() : session->last_stats;
+    sum += stats.packets_received + stats.drops_of(DropReason::HeldBackIn) +
+           stats.drops_of(DropReason::Malformed) + stats.drops_of(DropReason::Authentication) +
+           stats.drops_of(DropReason::Unknown);
+  }
+  return sum;
+}
+
+guint64 WhipServer::restarts() const
+{
+  const std::lock_guard lock(mutex_);
+  guint64 sum = 0;
+  for (const auto &session : all_)
+    sum += session->restarts;
+  return sum;
+}
+
+std::string WhipServer::last_offer() const
+{
+  const std::lock_guard lock(mutex_);
+  return last_offer_;
+}
+
+}  // namespace fixture

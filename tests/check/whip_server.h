@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A WHIP server in the test, made of our own layers in the answering role.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <libsoup/soup.h>
+
+#include "ext/webrtc/sdp/fragment.h"
+#include "ext/webrtc/sdp/negotiation.h"
+#include "ext/webrtc/transport/transport.h"
+#include "webrtc_peers.h"
+
+namespace fixture {
+
+struct WhipServerSettings {
+  std::vector<std::string> codecs = {"VP8", "VP9", "H264", "opus"};  // That it takes.
+  std::string token;                                                 // Wanted; empty: none.
+  bool is_wrong_peer = false;  // The answer's fingerprint is of another certificate.
+  bool is_deaf = false;        // It answers by HTTP and never by ICE.
+  bool can_patch = true;
+};
+
+// One session at the server.
+struct WhipServerSession;
+
+class WhipServer {
+public:
+  explicit WhipServer(WhipServerSettings settings = {});
+  WhipServer(const WhipServer &) = delete;
+  WhipServer &operator=(const WhipServer &) = delete;
+  ~WhipServer();
+
+  std::string endpoint() const;
+
+  // The next POSTs are answered with this status, as many as `count` says.
+  void refuse(guint status, guint count, guint retry_after_s = 0);
+  // The peers are gone without a word; the HTTP server stays.
+  void kill_sessions();
+  // A close_notify to each.
+  void close_sessions();
+
+  // Of all sessions there were.
+  size_t buffers(MediaKind kind) const;
+  // What the last session has got.
+  size_t buffers_of_last(MediaKind kind) const;
+  std::string caps_of_last(MediaKind kind) const;
+  guint64 byes() const;
+  // Packets of media at the sockets, whatever became of them.
+  guint64 packets() const;
+  guint64 restarts() const;
+
+  std::atomic<int> posts = 0;
+  std::atomic<int> patches = 0;
+  std::atomic<int> deletes = 0;
+  std::atomic<int> sessions = 0;  // At present.
+  std::string last_offer() const;
+
+private:
+  static void handle(SoupServer *server, SoupServerMessage *message, const char *path,
+                     GHashTable *query, gpointer self);
+  void take(SoupServerMessage *message, const std::string &path);
+  void take_offer(SoupServerMessage *message);
+  void take_fragment(SoupServerMessage *message, WhipServerSession &session);
+  void take_delete(SoupServerMessage *message, const std::string &path);
+  bool may_post(SoupServerMessage *message);
+  void in_loop(std::function<void()> call) const;
+
+  const WhipServerSettings settings_;
+  GMainContext *const context_;
+  GMainLoop *const loop_;
+  SoupServer *server_ = nullptr;
+  int port_ = 0;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<WhipServerSession>> sessions_;  // By their paths.
+  std::vector<std::shared_ptr<WhipServerSession>> all_;
+  std::string last_offer_;
+  guint refusal_ = 0;
+  guint refusals_ = 0;
+  guint retry_after_s_ = 0;
+  int number_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace fixture
