@@ -107,6 +107,11 @@ void set_error(GError **error, const EditFailure &failure)
                       to_text(failure.problems).c_str());
 }
 
+void make_up_fault(GstSlGraph *graph, int after_step)
+{
+  engine_of(graph).make_up_fault(after_step);
+}
+
 EditFunction to_description(GstSlGraph *graph, const char *text)
 {
   return [options = load_options_of(graph), text = std::string(text)](const Description &) {
@@ -191,7 +196,9 @@ static GstStateChangeReturn gst_sl_graph_change_state(GstElement *element,
       return GST_STATE_CHANGE_FAILURE;
     share_runtime(self);
   }
-  if (const auto problem = engine.begin_transition(transition)) {
+  const auto problem = engine.begin_transition(transition);
+  GST_DEBUG_OBJECT(self, "%s", gst_state_change_get_name(transition));
+  if (problem) {
     engine.end_transition(transition, GST_STATE_CHANGE_FAILURE);
     GST_ELEMENT_ERROR(self, RESOURCE, FAILED,
                       ("%s: %s", problem->pointer.c_str(), problem->reason.c_str()), (nullptr));

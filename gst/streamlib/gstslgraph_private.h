@@ -17,4 +17,8 @@ void set_error(GError **error, const EditFailure &failure);
 std::string to_json_text(const Problems &problems);
 EditFunction to_description(GstSlGraph *graph, const char *text);
 
+// For tests, which reach the library's own parts by it alone: the next edit fails after this number
+// of its plan's steps, as if that step had failed.
+GST_SL_API void make_up_fault(GstSlGraph *graph, int after_step);
+
 }  // namespace streamlib::graph

@@ -16,7 +16,8 @@ using support::share_object;
 
 namespace {
 
-constexpr GstClockTime kRetireLimit = 1500 * GST_MSECOND;
+constexpr GstClockTime kReleaseLimit = 900 * GST_MSECOND;
+constexpr GstClockTime kRetireWait = 100 * GST_MSECOND;
 
 int64_t in(GstClockTime time)
 {
@@ -42,7 +43,11 @@ Result<Done, CompileFailure> Compiler::carry_out(const Plan &plan, const FlatGra
         return result;
       }
     }
+    const int64_t begin = g_get_monotonic_time();
     StepResult result = take(step);
+    GST_DEBUG_OBJECT(host_.bin, "%s %s%s: %s, %d us", name_of(step.kind), step.node.c_str(),
+                     step.link.to.node.c_str(), result ? "done" : "failed",
+                     static_cast<int>(g_get_monotonic_time() - begin));
     if (result && host_.fault_after == number)
       result = failure("", "a fault made up for a test");
     number++;
@@ -255,7 +260,7 @@ Compiler::StepResult Compiler::release(const std::string &id)
   const GObjectPtr<GstElement> element = node->element;
   gst_element_set_locked_state(element.get(), TRUE);
   ParallelStates states({element}, GST_STATE_NULL);
-  const bool has_stopped = states.wait(in(kRetireLimit));
+  const bool has_stopped = states.wait(in(kReleaseLimit));
   undo([this, id, element] {
     gst_element_set_locked_state(element.get(), FALSE);
     gst_element_set_base_time(element.get(), gst_element_get_base_time(GST_ELEMENT(host_.bin)));
@@ -339,8 +344,11 @@ void Compiler::commit()
     gone_nodes_.push_back(std::move(it->second));
     it = running_.nodes.erase(it);
   }
+  const int64_t begin = g_get_monotonic_time();
   end_inputs();
   retire();
+  GST_DEBUG_OBJECT(host_.bin, "committed; the old ends in %d us",
+                   static_cast<int>(g_get_monotonic_time() - begin));
   running_.spec = *desired_;
 }
 
@@ -351,9 +359,11 @@ void Compiler::retire()
   std::vector<GObjectPtr<GstElement>> elements;
   std::vector<std::string> owners;
   const auto add = [&](const GObjectPtr<GstElement> &element, const std::string &id) {
-    if (!element)
+    // It may have been left behind.
+    if (!element || GST_OBJECT_PARENT(element.get()) != GST_OBJECT(host_.bin))
       return;
     gst_element_set_locked_state(element.get(), TRUE);
+    host_.hush(element.get());
     elements.push_back(element);
     owners.push_back(id);
   };
@@ -372,16 +382,16 @@ void Compiler::retire()
   }
   if (elements.empty())
     return;
-  ParallelStates states(elements, GST_STATE_NULL);
-  states.wait(in(kRetireLimit));
-  const auto results = states.results();
-  for (size_t i = 0; i < elements.size(); i++) {
-    GstElement *element = elements[i].get();
-    if (results[i] == StateResult::Waiting)
-      host_.quarantine(owners[i], GST_OBJECT_NAME(element));
-    host_.disown(element);
-    gst_bin_remove(host_.bin, element);
+  auto states = std::make_unique<ParallelStates>(elements, GST_STATE_NULL);
+  const bool all_ended = states->wait(in(kRetireWait));
+  std::vector<std::string> names;
+  for (const auto &element : elements) {
+    names.emplace_back(GST_OBJECT_NAME(element.get()));
+    host_.disown(element.get());
+    gst_bin_remove(host_.bin, element.get());
   }
+  if (!all_ended)
+    host_.let_end(std::move(states), std::move(owners), std::move(names));
   for (auto &node : gone_nodes_)
     host_.events->node("node-removed", node->spec.id);
   gone_nodes_.clear();
@@ -390,6 +400,7 @@ void Compiler::retire()
 
 void Compiler::roll_back()
 {
+  GST_DEBUG_OBJECT(host_.bin, "taking back %d steps", static_cast<int>(undo_.size()));
   while (!undo_.empty()) {
     auto back = std::move(undo_.back());
     undo_.pop_back();

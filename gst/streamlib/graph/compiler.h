@@ -9,6 +9,7 @@
 
 #include "gst/streamlib/graph/elements.h"
 #include "gst/streamlib/graph/events.h"
+#include "gst/streamlib/graph/parallel.h"
 #include "gst/streamlib/graph/plan.h"
 #include "gst/streamlib/graph/running.h"
 #include "gst/streamlib/graph/worker.h"
@@ -38,12 +39,18 @@ struct CompileHost {
   // Which element belongs to which node, for messages from it.
   std::function<void(GstElement *, const std::string &node)> own;
   std::function<void(GstElement *)> disown;
+  // It is being stopped: what it says does not matter any more.
+  std::function<void(GstElement *)> hush;
   // What an element said before it failed.
   std::function<std::string(GstElement *)> last_error;
   // A source pad of a node has come.
   std::function<void(Node &)> watch_pads;
-  // Foreign code did not return: the node, its elements, and what it holds.
+  // Foreign code did not return: the node, and the element.
   std::function<void(const std::string &node, const std::string &what)> quarantine;
+  // Elements that are out of the bin and on their way to NULL; those of `owners` by index.
+  std::function<void(std::unique_ptr<ParallelStates> states, std::vector<std::string> owners,
+                     std::vector<std::string> names)>
+      let_end;
 };
 
 // What went wrong, with the pointer of its place.

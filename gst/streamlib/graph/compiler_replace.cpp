@@ -221,11 +221,8 @@ void Compiler::drain(Node &node)
     flags.push_back(std::move(flag));
   }
   for (const auto &input : old.inputs) {
-    if (!input->link && !GST_IS_SL_LINK_PAD(input->target.get())) {
-      send_in_background(input->entry, gst_event_new_eos());
-    } else {
-      gst_pad_send_event(input->entry.get(), gst_event_new_eos());
-    }
+    // Whoever is in the pad holds its stream lock.
+    send_in_background(input->entry, gst_event_new_eos());
     input->had_eos = true;
   }
   if (!wait_for_all(*host_.worker, flags, kDrainLimit))

@@ -100,18 +100,23 @@ Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *ele
   return added;
 }
 
-// The link and a requested pad go; nothing flows there any more.
+// The link and a requested pad go; nothing new comes there any more. The pad goes first: the link
+// may be waiting in it.
 void Compiler::drop_input(Node &node, Input *input)
 {
-  if (input->link) {
-    gst_element_set_locked_state(input->link.get(), TRUE);
-    gst_element_set_state(input->link.get(), GST_STATE_NULL);
-    host_.disown(input->link.get());
-    gst_bin_remove(host_.bin, input->link.get());
-  }
+  if (input->link)
+    host_.hush(input->link.get());
   if (input->requested) {
     if (const auto element = adopt_object(gst_pad_get_parent_element(input->target.get())))
       gst_element_release_request_pad(element.get(), input->target.get());
+  }
+  if (input->link) {
+    gst_element_set_locked_state(input->link.get(), TRUE);
+    ParallelStates states({input->link}, GST_STATE_NULL);
+    if (!states.wait(g_get_monotonic_time() + G_TIME_SPAN_SECOND))
+      host_.quarantine(node.spec.id, GST_OBJECT_NAME(input->link.get()));
+    host_.disown(input->link.get());
+    gst_bin_remove(host_.bin, input->link.get());
   }
   std::erase_if(node.inputs, [&](const auto &item) { return item.get() == input; });
 }
@@ -314,11 +319,7 @@ void Compiler::end_inputs()
       const GstClockTime now = host_.running_time();
       event = gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0, GST_CLOCK_TIME_NONE);
     }
-    if (input->link || GST_IS_SL_LINK_PAD(input->target.get())) {
-      gst_pad_send_event(input->entry.get(), event);
-      continue;
-    }
-    // Into a foreign element it may take its time.
+    // Whoever is in the pad holds its stream lock.
     send_in_background(input->entry, event);
   }
   gone_wires_.clear();

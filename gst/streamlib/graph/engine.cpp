@@ -130,9 +130,14 @@ CompileHost Engine::new_host()
   host.disown = [this](GstElement *element) {
     std::lock_guard lock(index_mutex_);
     owners_.erase(element);
+    hushed_.erase(element);
     fresh_.erase(element);
     last_errors_.erase(element);
     ended_sinks_.erase(element);
+  };
+  host.hush = [this](GstElement *element) {
+    std::lock_guard lock(index_mutex_);
+    hushed_.insert(element);
   };
   host.last_error = [this](GstElement *element) {
     std::lock_guard lock(index_mutex_);
@@ -140,6 +145,11 @@ CompileHost Engine::new_host()
     return found != last_errors_.end() ? found->second : std::string();
   };
   host.watch_pads = [this](Node &node) { pads_.watch(node); };
+  host.let_end = [this](std::unique_ptr<ParallelStates> states, std::vector<std::string> owners,
+                        std::vector<std::string> names) {
+    ending_.push_back({std::move(states), std::move(owners), std::move(names)});
+    worker_.post_at(g_get_monotonic_time() + G_TIME_SPAN_SECOND, [this] { look_at_ending(); });
+  };
   host.quarantine = [this](const std::string &node, const std::string &what) {
     quarantine(node, what);
   };
@@ -172,7 +182,7 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   events_.graph("compile-started", outcome.revision);
   CompileHost host = new_host();
   host.instant = options.instant;
-  host.fault_after = options.fault_after;
+  host.fault_after = fault_after_.exchange(-1);
   Compiler compiler(host, running_);
   const auto carried = compiler.carry_out(outcome.plan, flat);
   look();

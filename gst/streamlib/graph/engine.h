@@ -37,7 +37,6 @@ struct EditOptions {
   std::vector<std::string> replace;  // Nodes that get a new element although nothing changed.
   bool is_dry_run = false;
   bool is_undo = false;  // The last commit leaves the history.
-  int fault_after = -1;
 };
 
 struct EditOutcome {
@@ -87,7 +86,8 @@ public:
   // Any thread. True when the message goes no further.
   bool take_message(GstMessage *message);
 
-  Events &events() { return events_; }
+  // The next edit fails after this number of steps.
+  void make_up_fault(int after_step) { fault_after_.store(after_step); }
 
 private:
   friend class Observer;
@@ -102,6 +102,7 @@ private:
   // States.
   std::optional<Problem> raise(GstState state);
   void lower(GstState state);
+  void leave_behind(const std::string &node, GstElement *element);
   void recreate_lost();
   void guard_preroll();
 
@@ -123,6 +124,7 @@ private:
   void end_consumers(Node &node);
   void check_alive();
   void quarantine(const std::string &node, const std::string &what);
+  void look_at_ending();
   void watch();
   void tick();
 
@@ -136,13 +138,19 @@ private:
   Running running_;
   GstState level_ = GST_STATE_NULL;
   std::vector<std::string> lost_;  // Nodes whose elements are in quarantine since a stop.
+  struct Ending {
+    std::unique_ptr<ParallelStates> states;
+    std::vector<std::string> owners;
+    std::vector<std::string> names;
+  };
+  std::vector<Ending> ending_;
   bool ticks_ = false;
-  bool latency_is_due_ = false;
 
   std::atomic<GstClockTime> setup_timeout_ = 5 * GST_SECOND;
   std::atomic<bool> is_ready_ = false;
   std::atomic<bool> is_raising_ = false;
   std::atomic<bool> latency_asked_ = false;
+  std::atomic<int> fault_after_ = -1;
 
   // Guards desired_, revisions and history; nothing is called under it.
   mutable std::mutex desired_mutex_;
@@ -158,6 +166,7 @@ private:
   std::map<std::string, GObjectPtr<GstElement>> elements_;
   std::unordered_map<const void *, std::string> last_errors_;
   std::set<const void *> fresh_;
+  std::set<const void *> hushed_;
   struct StreamThread {
     std::string node;
     ThreadFigures figures;

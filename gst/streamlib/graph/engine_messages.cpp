@@ -120,12 +120,13 @@ bool Engine::take_error(GstMessage *message)
     auto &last = last_errors_[child];
     if (last.empty())
       last = error->message;
-    is_fresh = fresh_.find(child) != fresh_.end();
+    is_fresh = fresh_.find(child) != fresh_.end() || hushed_.find(child) != hushed_.end();
   }
   GST_DEBUG_OBJECT(bin_, "%s: %s (%s)", id.c_str(), error->message,
                    debug != nullptr ? debug : "no details");
   if (is_fresh || is_raising_.load())
     return true;
+  pads_.keep_eos_of(child);
   const std::string why = error->message;
   worker_.post([this, id, child, why] {
     Node *node = running_.find(id);

@@ -14,7 +14,7 @@ using support::share_object;
 
 namespace {
 
-constexpr GstClockTime kStopLimit = 1200 * GST_MSECOND;
+constexpr GstClockTime kStopLimit = 800 * GST_MSECOND;
 // As long a sink may keep the others from playing.
 constexpr int64_t kPrerollLimit = 700 * G_TIME_SPAN_MILLISECOND;
 
@@ -59,8 +59,13 @@ void Engine::end_transition(GstStateChange transition, GstStateChangeReturn resu
     for (const auto &[id, node] : running_.nodes) {
       if (node->state == NodeState::Created && next >= GST_STATE_PAUSED)
         node->state = NodeState::Running;
-      if (next == GST_STATE_NULL)
-        node->state = NodeState::Created;
+      if (next != GST_STATE_NULL)
+        continue;
+      // Another start is another chance.
+      node->state = NodeState::Created;
+      node->trouble.clear();
+      for (const auto &output : node->outputs)
+        keep_eos(output->fanout.get(), node->spec.restart.policy == RestartPolicy::Always);
     }
   }
   // With a live source it is only the step to PLAYING that waits.
@@ -137,8 +142,7 @@ std::optional<Problem> Engine::raise(GstState state)
       }
       problem = Problem{node->spec.pointer, why, {}};
       if (results[i] == StateResult::Waiting) {
-        gst_element_set_locked_state(element, TRUE);
-        quarantine(id, GST_OBJECT_NAME(element));
+        leave_behind(id, element);
         lost_.push_back(id);
       }
     }
@@ -151,18 +155,27 @@ std::optional<Problem> Engine::raise(GstState state)
   return problem;
 }
 
+// GstBin would wait for its state lock.
+void Engine::leave_behind(const std::string &node, GstElement *element)
+{
+  quarantine(node, GST_OBJECT_NAME(element));
+  gst_element_set_locked_state(element, TRUE);
+  gst_bin_remove(bin_, element);
+}
+
 // All at once. What does not come back in time is taken out of the bin, and ended when it does.
 void Engine::lower(GstState state)
 {
   std::vector<GObjectPtr<GstElement>> elements;
   std::vector<std::string> owners;
   const auto add = [&](const GObjectPtr<GstElement> &element, const std::string &id) {
+    if (GST_OBJECT_PARENT(element.get()) != GST_OBJECT(bin_))
+      return;  // It was left behind.
     elements.push_back(element);
     owners.push_back(id);
   };
   for (const auto &[id, node] : running_.nodes) {
-    if (std::find(lost_.begin(), lost_.end(), id) == lost_.end())
-      add(node->element, id);
+    add(node->element, id);
     for (const auto &input : node->inputs) {
       if (input->link)
         add(input->link, id);
@@ -179,9 +192,7 @@ void Engine::lower(GstState state)
   for (size_t i = 0; i < results.size(); i++) {
     if (results[i] != StateResult::Waiting)
       continue;
-    GstElement *element = elements[i].get();
-    gst_element_set_locked_state(element, TRUE);
-    quarantine(owners[i], GST_OBJECT_NAME(element));
+    leave_behind(owners[i], elements[i].get());
     if (std::find(lost_.begin(), lost_.end(), owners[i]) == lost_.end())
       lost_.push_back(owners[i]);
   }

@@ -90,12 +90,26 @@ void set_node_paused(Node &node, bool paused)
 
 void Engine::quarantine(const std::string &node, const std::string &what)
 {
+  GST_WARNING_OBJECT(bin_, "'%s' of node '%s' does not return", what.c_str(), node.c_str());
   {
     std::lock_guard lock(index_mutex_);
     quarantined_.emplace_back(node, what);
   }
   events_.node("node-quarantined", node,
                "'" + what + "' does not return; it is left behind with what it holds");
+}
+
+// A second after their edit.
+void Engine::look_at_ending()
+{
+  for (Ending &ending : ending_) {
+    const auto results = ending.states->results();
+    for (size_t i = 0; i < results.size(); i++) {
+      if (results[i] == StateResult::Waiting)
+        quarantine(ending.owners[i], ending.names[i]);
+    }
+  }
+  ending_.clear();
 }
 
 void Engine::node_failed(const std::string &id, unsigned generation, const std::string &why)
@@ -237,6 +251,8 @@ void Engine::restart_node(const std::string &id, unsigned generation)
   const int64_t now = g_get_monotonic_time();
   gst_element_set_locked_state(node->element.get(), FALSE);
   node->state = NodeState::Running;
+  for (const auto &output : node->outputs)
+    keep_eos(output->fanout.get(), node->spec.restart.policy == RestartPolicy::Always);
   node->trouble.clear();
   node->running_since = node->seen_at = now;
   node->seen_buffers = buffers_of(*node, running_);

@@ -150,6 +150,9 @@ GstFlowReturn push_to_all(GstSlFanout *self, GstBuffer *first, uint64_t number, 
   if (branches.empty() || drops)
     count(core.passed_nowhere, number);
   for (const BranchPtr &branch : branches) {
+    core.inside.store(branch.get());
+    if (branch->detached.load())
+      continue;
     greet(self, *branch);
     if (drops || !passes(*branch, first)) {
       count(branch->dropped, number);
@@ -165,6 +168,7 @@ GstFlowReturn push_to_all(GstSlFanout *self, GstBuffer *first, uint64_t number, 
       count(branch->buffers, number);
     combined.add(flow);
   }
+  core.inside.store(nullptr);
   core.list.leave();
   return combined.value();
 }
@@ -226,9 +230,13 @@ gboolean serialized_event(GstSlFanout *self, GstEvent *event)
       break;
   }
   for (const BranchPtr &branch : branches) {
+    core.inside.store(branch.get());
+    if (branch->detached.load())
+      continue;
     greet(self, *branch);
     gst_pad_push_event(branch->pad.get(), gst_event_ref(owned.get()));
   }
+  core.inside.store(nullptr);
   core.list.leave();
   return TRUE;
 }
@@ -282,7 +290,8 @@ bool answer_caps(GstSlFanout *self, GstQuery *query)
   gst_query_parse_caps(query, &filter);
   MiniPtr<GstCaps> common =
       filter != nullptr ? streamlib::support::share_mini(filter) : adopt_mini(gst_caps_new_any());
-  for (const BranchPtr &branch : *list_of(self)) {
+  const ListPtr branches = list_of(self);
+  for (const BranchPtr &branch : *branches) {
     if (!gst_pad_is_linked(branch->pad.get()))
       continue;
     const auto wanted = adopt_mini(gst_pad_peer_query_caps(branch->pad.get(), common.get()));
@@ -347,16 +356,22 @@ bool concerns_the_stream(GstSlFanout *self, GstPad *pad)
   return caps && !gst_pad_peer_query_accept_caps(pad, caps.get());
 }
 
+void forgive_branch(GstSlFanout *self, const GstPad *pad)
+{
+  const ListPtr branches = list_of(self);
+  for (const BranchPtr &branch : *branches) {
+    if (branch->pad.get() == pad)
+      branch->flow.store(GST_FLOW_OK);
+  }
+}
+
 gboolean src_event(GstPad *pad, GstObject *parent, GstEvent *event)
 {
   GstSlFanout *self = fanout_of(parent);
   MiniPtr<GstEvent> owned = adopt_mini(event);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_RECONFIGURE:
-      for (const BranchPtr &branch : *list_of(self)) {
-        if (branch->pad.get() == pad)
-          branch->flow.store(GST_FLOW_OK);
-      }
+      forgive_branch(self, pad);
       if (!concerns_the_stream(self, pad))
         return TRUE;
       break;
@@ -396,7 +411,8 @@ static GstStateChangeReturn gst_sl_fanout_change_state(GstElement *element,
 {
   auto *self = reinterpret_cast<GstSlFanout *>(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    for (const BranchPtr &branch : *list_of(self)) {
+    const ListPtr branches = list_of(self);
+    for (const BranchPtr &branch : *branches) {
       branch->flow.store(GST_FLOW_OK);
       branch->has_events = false;
       branch->buffers.store(0);
@@ -476,6 +492,7 @@ BranchPtr add_branch(GstSlFanout *self)
 void attach_branch(GstSlFanout *self, const BranchPtr &branch)
 {
   branch->has_events = false;
+  branch->detached.store(false);
   std::lock_guard lock(self->core->control);
   BranchList list = *self->core->list.current();
   list.push_back(branch);
@@ -485,6 +502,7 @@ void attach_branch(GstSlFanout *self, const BranchPtr &branch)
 bool detach_branch(GstSlFanout *self, const BranchPtr &branch, GstClockTime limit)
 {
   Fanout &core = *self->core;
+  branch->detached.store(true);
   {
     std::lock_guard lock(core.control);
     BranchList list = *core.list.current();
@@ -492,16 +510,13 @@ bool detach_branch(GstSlFanout *self, const BranchPtr &branch, GstClockTime limi
     core.list.publish(std::move(list));
   }
   const gint64 end = g_get_monotonic_time() + static_cast<gint64>(limit / GST_USECOND);
-  for (gulong pause = 20;; pause = std::min<gulong>(2 * pause, 2000)) {
-    {
-      std::lock_guard lock(core.control);
-      if (core.list.is_left())
-        return true;
-    }
+  for (gulong pause = 20; core.inside.load() == branch.get();
+       pause = std::min<gulong>(2 * pause, 2000)) {
     if (g_get_monotonic_time() >= end)
       return false;
     g_usleep(pause);
   }
+  return true;
 }
 
 void finish_branch(GstSlFanout *self, const BranchPtr &branch)

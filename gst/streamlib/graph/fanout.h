@@ -35,6 +35,8 @@ struct Branch {
   // Of a branch that ends in a foreign element without a link: how long its pushes take, of those
   // that the fan-out measures. Set before the branch is attached.
   std::unique_ptr<support::Histogram> took;
+  // The streaming thread must not enter it any more.
+  std::atomic<bool> detached = false;
   // Streaming thread only: the sticky events of the stream are on the pad.
   bool has_events = false;
 };
@@ -57,8 +59,9 @@ GstPad *fanout_sink(GstSlFanout *self);
 // Control threads, one at a time for each fan-out. The pad of a new branch is active and not
 // linked; it gets the stream's sticky events before its first buffer.
 BranchPtr add_branch(GstSlFanout *self);
-// Takes the branch out of the stream. False when the streaming thread has not come back out of it
-// after the time given: then nothing was unlinked yet, and finish_branch() is not allowed.
+// Takes the branch out of the stream. False when the streaming thread is still inside of it after
+// the time given: then finish_branch() is not allowed. Where it is in another branch meanwhile does
+// not matter.
 bool detach_branch(GstSlFanout *self, const BranchPtr &branch, GstClockTime limit);
 // Puts back what detach_branch() has taken out.
 void attach_branch(GstSlFanout *self, const BranchPtr &branch);

@@ -46,12 +46,6 @@ public:
     raw_.store(current_.get());
     forget();
   }
-  // Whether the streaming thread is inside of a list that was current before.
-  bool is_left()
-  {
-    forget();
-    return old_.empty();
-  }
 
 private:
   void forget()
@@ -72,6 +66,8 @@ struct Fanout {
   std::mutex control;
   unsigned next_pad = 0;
 
+  // What the streaming thread is in; it looks at Branch::detached after it has set this.
+  std::atomic<const Branch *> inside = nullptr;
   std::atomic<uint64_t> buffers = 0;
   std::atomic<uint64_t> passed_nowhere = 0;
   std::atomic<bool> drops = false;

@@ -63,6 +63,16 @@ void PadTable::forget(const std::string &id)
   elements_.erase(found);
 }
 
+void PadTable::keep_eos_of(GstElement *element)
+{
+  std::lock_guard lock(mutex_);
+  const auto found = wanted_.find(element);
+  if (found == wanted_.end())
+    return;
+  for (const Wanted &wanted : found->second)
+    keep_eos(wanted.fanout.get(), true);
+}
+
 void PadTable::pad_added(GstElement *element, GstPad *pad, gpointer data)
 {
   if (GST_PAD_DIRECTION(pad) == GST_PAD_SRC)

@@ -17,6 +17,8 @@ public:
   // that are there already.
   void watch(Node &node);
   void forget(const std::string &id);
+  // Any thread: what an element sends after its error is no end of the stream.
+  void keep_eos_of(GstElement *element);
 
 private:
   struct Wanted {
