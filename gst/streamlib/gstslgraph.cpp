@@ -36,6 +36,7 @@
 
 #include <memory>
 
+#include "gst/streamlib/graph/unmask.h"
 #include "gst/streamlib/gstslgraph_private.h"
 #include "gst/streamlib/gstslruntime.h"
 #include "gst/support/ownership.h"
@@ -114,8 +115,9 @@ void make_up_fault(GstSlGraph *graph, int after_step)
 
 EditFunction to_description(GstSlGraph *graph, const char *text)
 {
-  return [options = load_options_of(graph), text = std::string(text)](const Description &) {
-    return Description::load(text, options);
+  return [options = load_options_of(graph), text = std::string(text)](const Description &current) {
+    auto loaded = Description::load(text, options);
+    return loaded ? unmasked(std::move(*loaded), current, options) : loaded;
   };
 }
 

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "gst/streamlib/graph/operations.h"
+#include "gst/streamlib/graph/unmask.h"
 #include "gst/streamlib/gstslgraph_private.h"
 
 using streamlib::graph::Description;
@@ -81,17 +82,21 @@ EditFunction to_function(GstSlGraphEdit *self)
   return [whole = self->state->whole, operations = self->state->operations,
           options = streamlib::graph::load_options_of(self->state->graph.get())](
              const Description &current) -> Result<Description, Problems> {
+    const LoadOptions &place = whole ? whole->options : options;
     streamlib::graph::Json base = current.json();
     if (whole) {
-      auto loaded = Description::load(whole->text, whole->options);
-      if (!loaded || operations.empty())
+      auto loaded = Description::load(whole->text, place);
+      if (!loaded)
         return loaded;
+      if (operations.empty())
+        return streamlib::graph::unmasked(std::move(*loaded), current, place);
       base = loaded->json();
     }
     auto json = streamlib::graph::carry_out(operations, std::move(base));
     if (!json)
       return json.take_error();
-    return Description::from_json(std::move(*json), whole ? whole->options : options);
+    auto next = Description::from_json(std::move(*json), place);
+    return next ? streamlib::graph::unmasked(std::move(*next), current, place) : next;
   };
 }
 

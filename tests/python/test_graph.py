@@ -29,6 +29,8 @@ def with_nodes(**nodes):
 class Lamp(GstStreamlib.Processor):
     """A processor that passes on, and whose set-up may raise."""
     broken = GObject.Property(type=bool, default=False)
+    token = GObject.Property(type=str)
+    address = GObject.Property(type=str)
     teardowns = 0
 
     def do_setup(self):
@@ -149,6 +151,26 @@ class Descriptions(Graphs):
         self.assertEqual(self.graph["f"].props.caps.to_string(), "video/x-raw, width=(int)64")
         with self.assertRaises(TypeError):
             self.graph.apply({"nodes": {"f": object()}})
+
+    def test_secrets_outlast_a_round_trip(self):
+        lamp = {"type": "testlamp", "config": {"token": "hunter2",
+                                               "address": "http://me:pa55@lamps.example/"}}
+        wanted = with_nodes(lamp=lamp)
+        wanted["links"] = [{"from": "bars", "to": "lamp"}, {"from": "lamp", "to": "out"}]
+        self.graph.apply(wanted)
+        shown = self.graph.describe()
+        text = json.dumps(shown)
+        self.assertTrue("hunter2" not in text and "pa55" not in text, text)
+        before = self.graph["lamp"]
+        shown["nodes"]["out"]["config"] = {"silent": False}
+        self.graph.apply(shown)
+        self.assertEqual(self.graph["lamp"], before)
+        self.assertEqual((before.token, before.address), tuple(lamp["config"].values()))
+        self.graph.replace_node("lamp", shown["nodes"]["lamp"])
+        self.assertEqual(self.graph["lamp"].token, "hunter2")
+
+        error = self.assert_refused(GstStreamlib.GraphError.INVALID, GstStreamlib.Graph().apply, shown)
+        self.assertEqual(error.problems[0].pointer, "/nodes/lamp/config/token")
 
     def test_plan_changes_nothing(self):
         self.graph.apply(with_nodes())
