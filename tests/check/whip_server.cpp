@@ -258,6 +258,11 @@ void WhipServer::kill_sessions()
   });
 }
 
+void WhipServer::freeze(int ms)
+{
+  in_loop([ms] { sleep_ms(ms); });
+}
+
 void WhipServer::close_sessions()
 {
   in_loop([this] {

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// slwhipsink when its server goes away and comes back, and when it is stopped at any moment.
+#include <algorithm>
+#include <random>
+
+#include "whip_pipeline.h"
+
+using namespace fixture;
+
+namespace {
+
+size_t count_of(const char *folder)
+{
+  size_t count = 0;
+  GDir *opened = g_dir_open(folder, 0, nullptr);
+  while (opened != nullptr && g_dir_read_name(opened) != nullptr)
+    count++;
+  if (opened != nullptr)
+    g_dir_close(opened);
+  return count;
+}
+
+guint stat(const Publisher &publisher, const char *field)
+{
+  const StructurePtr stats = publisher.stats();
+  guint value = 0;
+  ck_assert(gst_structure_get_uint(stats.get(), field, &value));
+  return value;
+}
+
+// SSRCs of what is sent.
+std::vector<guint> ssrcs(const Publisher &publisher)
+{
+  const StructurePtr stats = publisher.stats();
+  const GstStructure *session =
+      gst_value_get_structure(gst_structure_get_value(stats.get(), "session"));
+  const GValue *list = gst_structure_get_value(session, "ssrcs");
+  std::vector<guint> found;
+  for (guint i = 0; list != nullptr && i < gst_value_list_get_size(list); i++) {
+    const GstStructure *entry = gst_value_get_structure(gst_value_list_get_value(list, i));
+    gboolean is_local = FALSE;
+    gboolean is_sender = FALSE;
+    guint ssrc = 0;
+    gst_structure_get_boolean(entry, "local", &is_local);
+    gst_structure_get_boolean(entry, "is-sender", &is_sender);
+    gst_structure_get_uint(entry, "ssrc", &ssrc);
+    if (is_local != FALSE && is_sender != FALSE)
+      found.push_back(ssrc);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+// A server that ends the session in order, such as one that is restarted.
+GST_START_TEST(closed_by_the_peer_is_connected_anew)
+{
+  WhipServer server;
+  Publisher publisher(server, "reconnect-delay=100", to("video_0", kVideo));
+  publisher.play();
+  check_flows(publisher, server, MediaKind::Video, 10);
+  server.close_sessions();
+  ck_assert(eventually([&] { return server.posts == 2; }));
+  check_flows(publisher, server, MediaKind::Video, 20);
+  ck_assert_uint_eq(stat(publisher, "connections"), 2);
+  ck_assert_int_eq(server.deletes, 1);
+}
+GST_END_TEST
+
+GST_START_TEST(closed_by_the_peer_is_the_end_where_it_is_to_be)
+{
+  WhipServer server;
+  Publisher publisher(server, "reconnect=never", to("video_0", kVideo));
+  publisher.play();
+  check_flows(publisher, server, MediaKind::Video, 10);
+  server.close_sessions();
+  ck_assert(publisher.error().is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE));
+  ck_assert_str_eq(publisher.state().c_str(), "failed");
+}
+GST_END_TEST
+
+// Its sockets are closed, and it has forgotten the session: consent ends, the restart is refused,
+// and a new session takes over.
+GST_START_TEST(dead_peer_is_noticed_and_replaced)
+{
+  WhipServer server;
+  Publisher publisher(server, "reconnect-delay=100", to("video_0", kVideo) + to("audio_0", kAudio));
+  publisher.play();
+  check_flows(publisher, server, MediaKind::Video, 10);
+  const gint64 begin = g_get_monotonic_time();
+  server.kill_sessions();
+  ck_assert(eventually([&] { return server.posts == 2; }, 20000));
+  ck_assert_int_le(g_get_monotonic_time() - begin, limit_ms(16000) * 1000);
+  check_flows(publisher, server, MediaKind::Video, 20);
+  check_flows(publisher, server, MediaKind::Audio, 20);
+}
+GST_END_TEST
+
+// The peer is silent for a while: the same session goes on after an ICE restart.
+GST_START_TEST(silent_peer_comes_back_by_an_ice_restart)
+{
+  WhipServer server;
+  Publisher publisher(server, "", to("video_0", kVideo));
+  publisher.play();
+  check_flows(publisher, server, MediaKind::Video, 10);
+  const std::vector<guint> before = ssrcs(publisher);
+  server.freeze(12000);
+  const bool restarted = eventually([&] { return stat(publisher, "restarts") == 1; }, 15000);
+  ck_assert_msg(restarted, "%s", publisher.stats_text().c_str());
+  const size_t count = server.buffers_of_last(MediaKind::Video);
+  check_flows(publisher, server, MediaKind::Video, count + 20);
+  ck_assert_uint_eq(server.restarts(), 1);
+  ck_assert_int_eq(server.posts, 1);
+  ck_assert(before == ssrcs(publisher));
+  ck_assert_str_eq(publisher.state().c_str(), "connected");
+}
+GST_END_TEST
+
+GST_START_TEST(end_while_it_reconnects)
+{
+  WhipServer server;
+  Publisher publisher(server, "reconnect-delay=100",
+                      to("audio_0",
+                         "audiotestsrc is-live=true num-buffers=100 "
+                         "samplesperbuffer=480 ! audio/x-raw,rate=48000"));
+  server.refuse(503, 1000);
+  publisher.play();
+  ck_assert(publisher.message(GST_MESSAGE_EOS, 10000));
+  ck_assert_str_eq(publisher.state().c_str(), "closed");
+}
+GST_END_TEST
+
+GST_START_TEST(stopped_at_any_moment)
+{
+  constexpr int kRounds = 50;
+  constexpr int kWarmUp = 10;
+  WhipServer server;
+  std::mt19937 random(1);
+  std::uniform_int_distribution<int> moment(0, 250);
+  int worst = 0;
+  size_t threads = 0;
+  size_t files = 0;
+  for (int i = 0; i < kRounds; i++) {
+    Publisher publisher(server, "reconnect-delay=20",
+                        to("video_0", std::string(kVideo) + " ! queue") + to("audio_0", kAudio));
+    publisher.play();
+    sleep_ms(moment(random));
+    worst = std::max(worst, publisher.stop());
+    if (i == kWarmUp) {
+      server.kill_sessions();
+      threads = count_of("/proc/self/task");
+      files = count_of("/proc/self/fd");
+    }
+  }
+  GST_INFO("worst stop: %d ms", worst);
+  ck_assert_int_lt(worst, limit_ms(2000));
+  ck_assert_int_eq(server.sessions, 0);
+  server.kill_sessions();
+  // Those of GLib's pool come and go by its own rules.
+  ck_assert_msg(eventually([&] { return count_of("/proc/self/task") <= threads + 4; }),
+                "%zu threads, then %zu", threads, count_of("/proc/self/task"));
+  ck_assert_msg(eventually([&] { return count_of("/proc/self/fd") <= files + 2; }),
+                "%zu descriptors, then %zu", files, count_of("/proc/self/fd"));
+}
+GST_END_TEST
+
+static Suite *webrtc_whipsink_return_suite()
+{
+  GST_ELEMENT_REGISTER(slwhipsink, nullptr);
+  Suite *suite = suite_create("webrtc-whipsink-return");
+  TCase *cases = tcase_create("return");
+  tcase_set_timeout(cases, 60);
+  tcase_add_test(cases, closed_by_the_peer_is_connected_anew);
+  tcase_add_test(cases, closed_by_the_peer_is_the_end_where_it_is_to_be);
+  tcase_add_test(cases, dead_peer_is_noticed_and_replaced);
+  tcase_add_test(cases, silent_peer_comes_back_by_an_ice_restart);
+  tcase_add_test(cases, end_while_it_reconnects);
+  tcase_add_test(cases, stopped_at_any_moment);
+  suite_add_tcase(suite, cases);
+  return suite;
+}
+
+GST_CHECK_MAIN(webrtc_whipsink_return)
