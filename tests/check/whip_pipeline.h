@@ -106,4 +106,13 @@ inline void check_flows(Publisher &publisher, const WhipServer &server, MediaKin
   ck_assert_msg(flowed, "%s | %s", publisher.stats_text().c_str(), publisher.error(0).text.c_str());
 }
 
+// A figure of `stats`.
+inline guint stat(const Publisher &publisher, const char *field)
+{
+  const StructurePtr stats = publisher.stats();
+  guint value = 0;
+  ck_assert(gst_structure_get_uint(stats.get(), field, &value));
+  return value;
+}
+
 }  // namespace fixture

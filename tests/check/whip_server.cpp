@@ -11,25 +11,27 @@
 namespace fixture {
 
 using namespace streamlib::webrtc;
-using streamlib::support::share_object;
 
 namespace {
 
 constexpr const char *kSdp = "application/sdp";
 constexpr const char *kFragment = "application/trickle-ice-sdpfrag";
 
-void reply(SoupServerMessage *message, guint status, const char *type = nullptr,
-           const std::string &body = "")
-{
-  soup_server_message_set_status(message, status, nullptr);
-  if (type != nullptr)
-    soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
-}
-
 void put_header(SoupServerMessage *message, const char *name, const std::string &value)
 {
   soup_message_headers_replace(soup_server_message_get_response_headers(message), name,
                                value.c_str());
+}
+
+void reply(SoupServerMessage *message, guint status, const char *type = nullptr,
+           const std::string &body = "")
+{
+  soup_server_message_set_status(message, status, nullptr);
+  // A SoupServer keeps the descriptors of connections that clients have closed while they were
+  // idle.
+  put_header(message, "Connection", "close");
+  if (type != nullptr)
+    soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
 }
 
 std::string body_of(SoupServerMessage *message)
@@ -66,23 +68,15 @@ struct WhipServerSession final : TransportListener {
     peer.session().set_connected(is_connected);
   }
   void candidate_found(const std::string &, const std::string &) override {}
-  void gathering_done(const std::string &ufrag) override
-  {
-    gathered = ufrag;
-    const auto calls = std::exchange(waiting, {});
-    for (const auto &call : calls)
-      call();
-  }
+  void gathering_done(const std::string &ufrag) override { gathered = ufrag; }
   void restart_ended(bool) override {}
   void warned(const std::string &, const std::string &) override {}
 
-  // Calls when the candidates of the latest generation are there.
-  void when_gathered(std::function<void()> call)
+  // Serves the context until the candidates of the latest generation are there.
+  void gather(GMainContext *context)
   {
-    if (gathered == transport->local_parameters().credentials.ufrag)
-      call();
-    else
-      waiting.push_back([this, call] { when_gathered(call); });
+    while (transport && gathered != transport->local_parameters().credentials.ufrag)
+      g_main_context_iteration(context, TRUE);
   }
 
   LocalSide local_side() const
@@ -154,7 +148,6 @@ struct WhipServerSession final : TransportListener {
   SessionDescription answer;
   TransportParameters remote;
   std::string gathered;
-  std::vector<std::function<void()>> waiting;
   std::atomic<bool> is_connected = false;
   std::atomic<guint64> restarts = 0;
   TransportStats last_stats;  // Once the transport is gone.
@@ -258,6 +251,15 @@ void WhipServer::kill_sessions()
   });
 }
 
+void WhipServer::forget_sessions()
+{
+  kill_sessions();
+  in_loop([this] {
+    const std::lock_guard lock(mutex_);
+    all_.clear();
+  });
+}
+
 void WhipServer::freeze(int ms)
 {
   in_loop([ms] { sleep_ms(ms); });
@@ -330,19 +332,16 @@ void WhipServer::take_offer(SoupServerMessage *message)
     const std::lock_guard lock(mutex_);
     last_offer_ = body_of(message);
   }
-  soup_server_message_pause(message);
-  session->when_gathered([this, session = session.get(), path, message = share_object(message)] {
-    const std::string answer = session->take_offer(body_of(message.get()));
-    if (answer.empty()) {
-      reply(message.get(), 400);
-    } else {
-      reply(message.get(), 201, kSdp, answer);
-      put_header(message.get(), "Location", path);
-      put_header(message.get(), "ETag", "\"1\"");
-      sessions++;
-    }
-    soup_server_message_unpause(message.get());
-  });
+  session->gather(context_);
+  const std::string answer = session->take_offer(body_of(message));
+  if (answer.empty()) {
+    reply(message, 400);
+    return;
+  }
+  reply(message, 201, kSdp, answer);
+  put_header(message, "Location", path);
+  put_header(message, "ETag", "\"1\"");
+  sessions++;
   const std::lock_guard lock(mutex_);
   sessions_[path] = session;
   all_.push_back(session);
@@ -364,12 +363,9 @@ void WhipServer::take_fragment(SoupServerMessage *message, WhipServerSession &se
     return;
   }
   ck_assert(session.transport->begin_restart().ok());
-  soup_server_message_pause(message);
-  session.when_gathered([fragment, own = &session, message = share_object(message)] {
-    reply(message.get(), 200, kFragment, own->take_restart(fragment));
-    put_header(message.get(), "ETag", "\"2\"");
-    soup_server_message_unpause(message.get());
-  });
+  session.gather(context_);
+  reply(message, 200, kFragment, session.take_restart(fragment));
+  put_header(message, "ETag", "\"2\"");
 }
 
 void WhipServer::take_delete(SoupServerMessage *message, const std::string &path)

@@ -44,6 +44,8 @@ public:
   void refuse(guint status, guint count, guint retry_after_s = 0);
   // The peers are gone without a word; the HTTP server stays.
   void kill_sessions();
+  // The same, and what they have counted goes, with the threads that they keep.
+  void forget_sessions();
   // Nothing is served for a time: no HTTP, no ICE.
   void freeze(int ms);
   // A close_notify to each.
