@@ -281,7 +281,7 @@ Compiler::StepResult Compiler::configure(const Step &step)
   const auto restore = [this, element = node->element, property = step.property, old_value] {
     const Status restored = set_config(element.get(), property, old_value, nullptr);
     if (!restored)
-      GST_WARNING_OBJECT(host_.bin, "%s", restored.error().text.c_str());
+      GST_WARNING_OBJECT(host_.bin, "%s", host_.masked(restored.error().text).c_str());
   };
   if (!status) {
     if (!old_value.is_null())

@@ -43,6 +43,8 @@ struct CompileHost {
   std::function<void(GstElement *)> hush;
   // What an element said before it failed.
   std::function<std::string(GstElement *)> last_error;
+  // A text without the secrets of the graph.
+  std::function<std::string(const std::string &)> masked;
   // A source pad of a node has come.
   std::function<void(Node &)> watch_pads;
   // Foreign code did not return: the node, and the element.

@@ -144,6 +144,7 @@ CompileHost Engine::new_host()
     const auto found = last_errors_.find(element);
     return found != last_errors_.end() ? found->second : std::string();
   };
+  host.masked = [this](const std::string &text) { return masked(text); };
   host.watch_pads = [this](Node &node) { pads_.watch(node); };
   host.let_end = [this](std::unique_ptr<ParallelStates> states, std::vector<std::string> owners,
                         std::vector<std::string> names) {
@@ -178,6 +179,7 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   if (options.is_dry_run)
     return outcome;
 
+  learn_secrets(flat);
   events_.graph("graph-will-change", outcome.revision);
   events_.graph("compile-started", outcome.revision);
   CompileHost host = new_host();
@@ -188,13 +190,12 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   look();
   if (!carried) {
     const CompileFailure &cause = carried.error();
-    events_.graph("compile-failed", outcome.revision,
-                  cause.problem.pointer + ": " + cause.problem.reason);
-    EditFailure result;
-    result.code = cause.cancelled   ? EditCode::Cancelled
-                  : cause.timed_out ? EditCode::TimedOut
-                                    : EditCode::Failed;
-    result.problems = {cause.problem};
+    const EditCode code = cause.cancelled   ? EditCode::Cancelled
+                          : cause.timed_out ? EditCode::TimedOut
+                                            : EditCode::Failed;
+    EditFailure result = masked(EditFailure{code, {cause.problem}});
+    const Problem &problem = result.problems.front();
+    events_.graph("compile-failed", outcome.revision, problem.pointer + ": " + problem.reason);
     return result;
   }
   record(std::move(*next), options.is_undo);
@@ -248,13 +249,6 @@ void Engine::record(Description next, bool is_undo)
   }
   desired_ = std::move(next);
   running_revision_ = ++revision_;
-}
-
-void Engine::dump_dot()
-{
-  const std::string name =
-      std::string(GST_OBJECT_NAME(bin_)) + ".revision-" + std::to_string(revision());
-  GST_DEBUG_BIN_TO_DOT_FILE_WITH_TS(bin_, GST_DEBUG_GRAPH_SHOW_ALL, name.c_str());
 }
 
 Description Engine::desired() const
@@ -325,7 +319,11 @@ Json Engine::stats()
     if (posted)
       pending->changed.wait_for(lock, kFreshLookLimit, [&] { return pending->result.has_value(); });
   }
-  Json result = to_json(observer_.figures(), observer_.declared(), threads());
+  Figures figures = observer_.figures();
+  for (auto &[key, link] : figures.links)
+    link.caps_text = masked(link.caps_text);
+  figures.stalled_why = masked(figures.stalled_why);
+  Json result = to_json(figures, observer_.declared(), threads());
   result.set("revision", revision());
   result.set("running-revision", running_revision());
   result.set("ready", is_ready());

@@ -19,6 +19,7 @@
 #include "gst/streamlib/graph/observer.h"
 #include "gst/streamlib/graph/pad_table.h"
 #include "gst/streamlib/graph/plan.h"
+#include "gst/streamlib/graph/secrets.h"
 #include "gst/streamlib/graph/worker.h"
 #include "gst/streamlib/thread_priority.h"
 
@@ -97,7 +98,13 @@ private:
   void look();
   void record(Description next, bool is_undo);
   std::optional<EditFailure> conflict(const EditOptions &options) const;
-  void dump_dot();
+
+  // Secrets (engine_secrets.cpp).
+  void learn_secrets(const FlatGraph &next);
+  std::string masked(std::string_view text) const;
+  EditFailure masked(EditFailure failure) const;
+  support::MiniPtr<GstMessage> masked_message(GstMessage *message) const;
+  void dump_dot() const;
 
   // States.
   std::optional<Problem> raise(GstState state);
@@ -175,6 +182,7 @@ private:
   };
   std::map<const GThread *, StreamThread> stream_threads_;
   std::map<std::string, GstSlPriority> priorities_;
+  std::shared_ptr<const Secrets> secrets_;
   std::set<const void *> ended_sinks_;
   guint32 eos_seqnum_ = GST_SEQNUM_INVALID;
   std::vector<std::pair<std::string, std::string>> quarantined_;

@@ -57,6 +57,13 @@ bool Engine::take_message(GstMessage *message)
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
       return take_error(message);
+    case GST_MESSAGE_WARNING:
+    case GST_MESSAGE_INFO:
+      if (auto shown = masked_message(message)) {
+        gst_element_post_message(GST_ELEMENT(bin_), shown.release());
+        return true;
+      }
+      return false;
     case GST_MESSAGE_EOS: {
       GstElement *child = nullptr;
       if (owner_of(GST_MESSAGE_SRC(message), &child).empty())
@@ -113,21 +120,21 @@ bool Engine::take_error(GstMessage *message)
   gst_message_parse_error(message, &error, &debug);
   const ErrorPtr held_error(error);
   const CStr held_debug(debug);
+  const std::string why = masked(error->message);
   bool is_fresh;
   {
     std::lock_guard lock(index_mutex_);
     // The first one is the cause.
     auto &last = last_errors_[child];
     if (last.empty())
-      last = error->message;
+      last = why;
     is_fresh = fresh_.find(child) != fresh_.end() || hushed_.find(child) != hushed_.end();
   }
-  GST_DEBUG_OBJECT(bin_, "%s: %s (%s)", id.c_str(), error->message,
-                   debug != nullptr ? debug : "no details");
+  GST_DEBUG_OBJECT(bin_, "%s: %s (%s)", id.c_str(), why.c_str(),
+                   debug != nullptr ? masked(debug).c_str() : "no details");
   if (is_fresh || is_raising_.load())
     return true;
   pads_.keep_eos_of(child);
-  const std::string why = error->message;
   worker_.post([this, id, child, why] {
     Node *node = running_.find(id);
     if (node != nullptr)
