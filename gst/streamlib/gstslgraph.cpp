@@ -36,6 +36,7 @@
 
 #include <memory>
 
+#include "gst/streamlib/graph/control_socket.h"
 #include "gst/streamlib/graph/unmask.h"
 #include "gst/streamlib/gstslgraph_private.h"
 #include "gst/streamlib/gstslruntime.h"
@@ -44,6 +45,7 @@
 GST_DEBUG_CATEGORY(gst_sl_graph_debug);
 #define GST_CAT_DEFAULT gst_sl_graph_debug
 
+using streamlib::graph::ControlSocket;
 using streamlib::graph::EditFailure;
 using streamlib::graph::EditResult;
 using streamlib::graph::Engine;
@@ -57,7 +59,16 @@ namespace {
 
 constexpr guint kDefaultSetupTimeout = 5000;
 
-enum class Prop : guint { Location = 1, Description, SetupTimeout, Revision, Ready, Stats, Last };
+enum class Prop : guint {
+  Location = 1,
+  Description,
+  SetupTimeout,
+  ControlSocket,
+  Revision,
+  Ready,
+  Stats,
+  Last
+};
 
 struct State {
   explicit State(GstBin *bin) : engine(std::make_unique<Engine>(bin)) {}
@@ -68,6 +79,8 @@ struct State {
   std::string base_directory;
   // Why the description that was set could not be loaded; said when the graph is started.
   EditFailure load_failure;
+  std::string control_path;
+  std::unique_ptr<ControlSocket> control;
 };
 
 }  // namespace
@@ -176,6 +189,48 @@ bool report_load_failure(GstSlGraph *self)
   return true;
 }
 
+void close_control(GstSlGraph *self)
+{
+  std::unique_ptr<ControlSocket> control;
+  {
+    const streamlib::support::ObjectLock lock(self);
+    control.swap(self->state->control);
+  }
+}
+
+// A graph without eyes on it still runs: a failure is a warning.
+void open_control(GstSlGraph *self)
+{
+  std::string path;
+  {
+    const streamlib::support::ObjectLock lock(self);
+    path = self->state->control_path;
+  }
+  if (path.empty())
+    return;
+  Engine *engine = self->state->engine.get();
+  auto opened = ControlSocket::open(path, {[engine] { return write_json(engine->stats()); },
+                                           [engine] { return write_json(engine->describe()); }});
+  if (!opened) {
+    GST_ELEMENT_WARNING(self, RESOURCE, OPEN_READ_WRITE, ("%s", opened.error().text.c_str()),
+                        (nullptr));
+    return;
+  }
+  const streamlib::support::ObjectLock lock(self);
+  self->state->control.swap(*opened);
+}
+
+void set_control(GstSlGraph *self, const char *path)
+{
+  close_control(self);
+  {
+    const streamlib::support::ObjectLock lock(self);
+    self->state->control_path = path != nullptr ? path : "";
+  }
+  if (GST_STATE(self) >= GST_STATE_READY)
+    open_control(self);
+}
+
 // All nodes share the pipeline's runtime; they get it before they are set up.
 void share_runtime(GstSlGraph *self)
 {
@@ -197,11 +252,14 @@ static GstStateChangeReturn gst_sl_graph_change_state(GstElement *element,
     if (report_load_failure(self))
       return GST_STATE_CHANGE_FAILURE;
     share_runtime(self);
+    open_control(self);
   }
   const auto problem = engine.begin_transition(transition);
   GST_DEBUG_OBJECT(self, "%s", gst_state_change_get_name(transition));
   if (problem) {
     engine.end_transition(transition, GST_STATE_CHANGE_FAILURE);
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+      close_control(self);
     GST_ELEMENT_ERROR(self, RESOURCE, FAILED,
                       ("%s: %s", problem->pointer.c_str(), problem->reason.c_str()), (nullptr));
     return GST_STATE_CHANGE_FAILURE;
@@ -209,6 +267,8 @@ static GstStateChangeReturn gst_sl_graph_change_state(GstElement *element,
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS(gst_sl_graph_parent_class)->change_state(element, transition);
   engine.end_transition(transition, result);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    close_control(self);
   return result;
 }
 
@@ -269,6 +329,9 @@ static void gst_sl_graph_set_property(GObject *object, guint id, const GValue *v
     case Prop::SetupTimeout:
       self->state->engine->set_setup_timeout(g_value_get_uint(value) * GST_MSECOND);
       break;
+    case Prop::ControlSocket:
+      set_control(self, g_value_get_string(value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -290,6 +353,11 @@ static void gst_sl_graph_get_property(GObject *object, guint id, GValue *value, 
     case Prop::SetupTimeout:
       g_value_set_uint(value, static_cast<guint>(engine.setup_timeout() / GST_MSECOND));
       break;
+    case Prop::ControlSocket: {
+      const streamlib::support::ObjectLock lock(self);
+      g_value_set_string(value, self->state->control_path.c_str());
+      break;
+    }
     case Prop::Revision:
       g_value_set_uint64(value, engine.revision());
       break;
@@ -307,6 +375,7 @@ static void gst_sl_graph_get_property(GObject *object, guint id, GValue *value, 
 static void gst_sl_graph_dispose(GObject *object)
 {
   // The worker ends, and what runs is let go, before the bin drops its children.
+  close_control(GST_SL_GRAPH(object));
   GST_SL_GRAPH(object)->state->engine->end();
   G_OBJECT_CLASS(gst_sl_graph_parent_class)->dispose(object);
 }
@@ -338,11 +407,25 @@ static void gst_sl_graph_install_properties(GObjectClass *klass)
           g_param_spec_uint("setup-timeout", "Set-up timeout",
                             "The longest that the set-up of a node may take, in milliseconds", 1,
                             G_MAXUINT, kDefaultSetupTimeout, kWritable));
+  /**
+   * GstSlGraph:control-socket:
+   *
+   * The path of a UNIX socket on which the graph answers, from READY on, what it is and what it
+   * does: `scripts/top` shows it. It is its owner's alone, and nothing can be changed there. A
+   * socket that cannot be opened is a warning.
+   *
+   * Since: 0.1
+   */
+  install(Prop::ControlSocket,
+          g_param_spec_string("control-socket", "Control socket",
+                              "The path of a socket to look at the graph by; empty: none", nullptr,
+                              kWritable));
   install(Prop::Revision,
           g_param_spec_uint64("revision", "Revision", "The number of commits so far", 0,
                               G_MAXUINT64, 0, kReadable));
-  install(Prop::Ready, g_param_spec_boolean("ready", "Ready", "Every link has carried a buffer",
-                                            FALSE, kReadable));
+  install(Prop::Ready,
+          g_param_spec_boolean("ready", "Ready", "Every link that must carry data has carried some",
+                               FALSE, kReadable));
   install(Prop::Stats,
           g_param_spec_string("stats", "Statistics", "Figures of all nodes and links, as JSON",
                               nullptr, kReadable));
