@@ -211,9 +211,9 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
 }
 
 // Worker.
-void Engine::look()
+void Engine::look(bool asks)
 {
-  observer_.sample(running_, level_);
+  observer_.sample(running_, level_, asks);
   const bool is_ready = observer_.is_ready();
   if (is_ready_.exchange(is_ready) == is_ready)
     return;
@@ -310,7 +310,7 @@ Json Engine::stats()
   if (may_wait_here()) {
     auto pending = std::make_shared<Pending>();
     const bool posted = worker_.post([this, pending] {
-      look();
+      look(true);
       std::lock_guard lock(pending->mutex);
       pending->result.emplace(EditOutcome{});
       pending->changed.notify_all();

@@ -95,7 +95,7 @@ private:
 
   EditResult apply(const EditFunction &edit, const EditOptions &options);
   CompileHost new_host();
-  void look();
+  void look(bool asks = false);
   void record(Description next, bool is_undo);
   std::optional<EditFailure> conflict(const EditOptions &options) const;
 

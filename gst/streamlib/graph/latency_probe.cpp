@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kLeastInterval = 1 * G_TIME_SPAN_SECOND;
 constexpr int64_t kShare = 50;
 constexpr std::chrono::milliseconds kEndLimit(200);
+constexpr std::chrono::milliseconds kFirstAnswers(50);
 
 struct Question {
   std::string key;
@@ -146,7 +147,8 @@ void LatencyProbe::ask(const Running &running)
 
 DeclaredLatencies LatencyProbe::answers() const
 {
-  std::lock_guard lock(shared_->mutex);
+  std::unique_lock lock(shared_->mutex);
+  shared_->ended.wait_for(lock, kFirstAnswers, [this] { return !shared_->is_under_way; });
   return shared_->answers;
 }
 

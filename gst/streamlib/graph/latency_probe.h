@@ -21,7 +21,8 @@ public:
   // rounds take a fiftieth of a CPU at most. An answer walks upstream to the sources, so a round of
   // a long graph ends after kRoundLimit, and the next one goes on from there.
   void ask(const Running &running);
-  // Any thread: what was answered last.
+  // Any thread: waits for the end of a round that is under way, kFirstAnswers at most, and answers
+  // what was said last.
   DeclaredLatencies answers() const;
 
   static constexpr int64_t kRoundLimit = 500 * G_TIME_SPAN_MILLISECOND;

@@ -234,7 +234,7 @@ NodeFigures Observer::look_at(const Node &node, const std::vector<const Wire *> 
   return figures;
 }
 
-void Observer::sample(const Running &running, GstState level)
+void Observer::sample(const Running &running, GstState level, bool asks)
 {
   const Look look{level, g_get_monotonic_time()};
   Figures next;
@@ -261,7 +261,7 @@ void Observer::sample(const Running &running, GstState level)
     std::lock_guard lock(mutex_);
     std::swap(figures_, next);
   }
-  if (level >= GST_STATE_PAUSED)
+  if (asks && level >= GST_STATE_PAUSED)
     latency_.ask(running);
 }
 

@@ -21,8 +21,8 @@ public:
   explicit Observer(Events &events) : events_(events) {}
 
   // Worker: a look at everything; says what has changed. Data flows from PAUSED on, and should not
-  // stop in PLAYING.
-  void sample(const Running &running, GstState level);
+  // stop in PLAYING. For somebody who `asks` also the declared latencies are renewed.
+  void sample(const Running &running, GstState level, bool asks);
   // Worker: every link that must carry data has carried some.
   bool is_ready() const { return is_ready_; }
 

@@ -95,7 +95,8 @@ public:
   Json tell(const Way &way)
   {
     hops_ = {};
-    p50_ = p99_ = before_ = 0;
+    p50_ = p99_ = 0;
+    last_.reset();
     add_node(way.front()->source.node, &way.front()->source);
     for (size_t i = 0; i < way.size(); i++) {
       add_link(*way[i]);
@@ -142,13 +143,14 @@ private:
       p50_ += node->second.processing.p50;
       p99_ += node->second.processing.p99;
     }
-    last_ = find(declared_, output != nullptr ? to_text(*output) : id);
-    if (last_) {
-      set_time(hop, "declared-min-ns", last_->min);
-      set_time(hop, "declared-max-ns", last_->max);
+    const auto declared = find(declared_, output != nullptr ? to_text(*output) : id);
+    if (declared) {
+      set_time(hop, "declared-min-ns", declared->min);
+      set_time(hop, "declared-max-ns", declared->max);
       // An answer may have changed between two questions.
-      hop.set("declared-own-ns", last_->min > before_ ? last_->min - before_ : GstClockTime{0});
-      before_ = last_->min;
+      const GstClockTime before = last_ ? last_->min : 0;
+      hop.set("declared-own-ns", declared->min > before ? declared->min - before : GstClockTime{0});
+      last_ = declared;
     }
     add_sums(std::move(hop));
   }
@@ -165,7 +167,7 @@ private:
   Json::Array hops_;
   uint64_t p50_ = 0;
   uint64_t p99_ = 0;
-  GstClockTime before_ = 0;
+  // The last one that has answered: some sinks do not before their first buffer.
   std::optional<DeclaredLatency> last_;
 };
 
