@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The pattern, encoded, as files for a peer that has no encoder: each frame with its length in four
+bytes before it. The files last a whole number of seconds and can be repeated."""
+import pathlib
+import struct
+
+from media import ENCODERS, Feeder, Gst, sources
+
+SECONDS = 8
+
+
+def write(folder, codec):
+    """Writes video.samples and audio.samples; a text for the peer: the codec and the folder."""
+    text = ""
+    names = {codec: "video", "opus": "audio"}
+    tails = [f"{ENCODERS[name]} ! appsink name={kind} sync=false max-buffers=0 " for name, kind in names.items()]
+    text = sources(*tails).replace("clocksync", "identity").replace("is-live=true", "is-live=false")
+    pipeline = Gst.parse_launch(text)
+    pipeline.set_state(Gst.State.PLAYING)
+    Feeder(pipeline, SECONDS).start()
+    for kind in names.values():
+        with pathlib.Path(folder, kind + ".samples").open("wb") as file:
+            while True:
+                sample = pipeline.get_by_name(kind).emit("try-pull-sample", 5 * Gst.SECOND)
+                if sample is None:
+                    break
+                buffer = sample.get_buffer()
+                data = buffer.extract_dup(0, buffer.get_size())
+                file.write(struct.pack(">I", len(data)) + data)
+    message = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    if message is not None:
+        raise AssertionError(message.parse_error())
+    return f"{codec}:{folder}"
