@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Janus with simple-whip-server before it: rooms for VP8 and for H.264, ETags taken strictly, and a
-Link to an ICE server."""
+"""Janus with simple-whip-server before it: rooms for VP8 and for H.264, ETags taken strictly, and
+where there is one, a Link to a TURN server."""
 import asyncio
 import json
 import os
@@ -46,7 +46,7 @@ def whip_server():
 
 
 class Janus(peers.Peer):
-    def start(self, codec):
+    def start(self, codec, coturn=None):
         folder = pathlib.Path(self.folder)
         janus, node = peers.find("janus"), peers.find("node")
         library = next(path for path in pathlib.Path("/usr/lib").glob("*/janus"))
@@ -67,8 +67,9 @@ class Janus(peers.Peer):
         configuration.write_text("module.exports = " + json.dumps({
             "janus": {"address": f"ws://127.0.0.1:{port}"}, "port": self.port, "rest": "/whip",
             "allowTrickle": True, "strictETags": True,
-            "iceServers": [{"uri": "turn:127.0.0.1:9?transport=udp", "username": "user",
-                            "credential": "secret"}]}))
+            "iceServers": [{"uri": f"turn:127.0.0.1:{coturn.port}?transport=udp",
+                            "username": coturn.USER,
+                            "credential": coturn.PASSWORD}] if coturn else []}))
         environment = dict(os.environ, DEBUG="whip:*,janus:*", NODE_PATH="/usr/share/nodejs")
         self.run([node, "server.js"], "whip-server", env=environment, cwd=folder / "whip/src")
         peers.wait_for(lambda: peers.is_listening(self.port), 15, "simple-whip-server")

@@ -81,7 +81,7 @@ class Arguments(unittest.TestCase):
         self.assert_refused("unknown argument 'nosuch'", ROOT / "scripts/tsan-sysroot", "nosuch")
 
     def test_help(self):
-        for script in ("run", "test", "setup", "tsan-sysroot", "check-clean"):
+        for script in ("run", "test", "setup", "tsan-sysroot", "check-clean", "whip-server"):
             done = run(ROOT / "scripts" / script, "--help")
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertTrue(done.stdout.startswith(f"Usage: scripts/{script}"), done.stdout)
