@@ -66,7 +66,8 @@ def pion_restart():
         assert len(sessions) == 1, sessions
         assert len(sessions[0]["video"]["ssrcs"]) == 1, sessions
         assert sessions[0]["dtls_handshakes"] == 1, sessions
-        assert client.stats().get_uint("restarts")[1] == sessions[0]["restarts"], client.stats().to_string()
+        # One that was begun during the silence may have failed.
+        assert 1 <= client.stats().get_uint("restarts")[1] <= sessions[0]["restarts"], sessions
         client.stop()
         wait_until_deleted(peer)
 

@@ -85,6 +85,11 @@ class Janus(peers.Peer):
         except OSError:
             return False
 
+    def stop(self):
+        # Janus may hang in its end.
+        for program in self.programs:
+            program.kill()
+
     def whip(self):
         return self.url("/whip/endpoint/ours")
 

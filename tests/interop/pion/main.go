@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
@@ -116,7 +117,10 @@ func newServer() *server {
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetICETimeouts(30*time.Second, 60*time.Second, time.Second)
-	s.api = webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings))
+	interceptors := &interceptor.Registry{}
+	check(webrtc.RegisterDefaultInterceptors(engine, interceptors))
+	s.api = webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings),
+		webrtc.WithInterceptorRegistry(interceptors))
 	if len(os.Args) > 1 && os.Args[1] != "" {
 		parts := strings.SplitN(os.Args[1], ":", 2)
 		s.codec, s.folder = parts[0], parts[1]
