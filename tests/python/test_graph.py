@@ -274,6 +274,7 @@ class Edits(Graphs):
             self.assertNotIn("lamp", self.graph)
         self.assertEqual(self.graph.revision, 2)
         self.assertIsInstance(self.graph["lamp"], Lamp)
+        self.assertEqual(self.graph["lamp"].get_factory().get_name(), "testlamp")
         self.assertIn({"from": "bars.src", "to": "lamp", "policy": "latest", "depth": 4},
                       self.graph.describe()["links"])
         self.wait_until(lambda: self.buffers_to("lamp") > 5)

@@ -137,6 +137,33 @@ Status set_config(GstElement *element, const std::string &name, const Json &json
   return Done{};
 }
 
+namespace {
+
+// What the application itself has registered is made without the factory: elements in Python do not
+// float when they come, which the factory reports as a fault.
+GObjectPtr<GstElement> make_of_factory(const char *factory_name, const char *name)
+{
+  auto factory = adopt_object(gst_element_factory_find(factory_name));
+  if (!factory)
+    return {};
+  if (const auto plugin =
+          adopt_object(gst_plugin_feature_get_plugin(GST_PLUGIN_FEATURE(factory.get()))))
+    return sink_object(gst_element_factory_create(factory.get(), name));
+  auto element = sink_object(GST_ELEMENT(
+      g_object_new(gst_element_factory_get_element_type(factory.get()), "name", name, nullptr)));
+  // As the factory does it: a class that is older than its registration does not know its factory.
+  // It keeps it for ever.
+  if (g_atomic_pointer_compare_and_exchange(&GST_ELEMENT_GET_CLASS(element.get())->elementfactory,
+                                            static_cast<GstElementFactory *>(nullptr),
+                                            factory.get())) {
+    GST_OBJECT_FLAG_SET(factory.get(), GST_OBJECT_FLAG_MAY_BE_LEAKED);
+    factory.release();
+  }
+  return element;
+}
+
+}  // namespace
+
 Result<GObjectPtr<GstElement>> make_element(const FlatNode &node, const std::string &name)
 {
   GObjectPtr<GstElement> element;
@@ -146,7 +173,7 @@ Result<GObjectPtr<GstElement>> make_element(const FlatNode &node, const std::str
       return bin.take_error();
     element = std::move(*bin);
   } else {
-    element = sink_object(gst_element_factory_make(node.factory.c_str(), name.c_str()));
+    element = make_of_factory(node.factory.c_str(), name.c_str());
     if (!element)
       return Failure{0, "there is no element '" + node.factory + "', or it cannot be made", {}};
   }
