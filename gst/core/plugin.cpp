@@ -4,6 +4,7 @@
 
 #include "gst/core/gstsllink.h"
 #include "gst/core/gstsltestsrc.h"
+#include "gst/streamlib/gstslgraphtracer.h"
 #include "gst/streamlib/streamlib.h"
 
 static gboolean plugin_init(GstPlugin *plugin)
@@ -12,6 +13,7 @@ static gboolean plugin_init(GstPlugin *plugin)
   ok |= gst_element_register(plugin, "slgraph", GST_RANK_NONE, GST_TYPE_SL_GRAPH);
   ok |= GST_ELEMENT_REGISTER(sllink, plugin);
   ok |= GST_ELEMENT_REGISTER(sltestsrc, plugin);
+  ok |= gst_tracer_register(plugin, "slgraphstats", GST_TYPE_SL_GRAPH_TRACER);
   return ok;
 }
 
