@@ -3,8 +3,8 @@
 """What is more than media: candidates that follow, ICE restarts, servers that a Link names, and a
 peer that is another one than its description says.
 
-usage: features.py pion-trickle|pion-restart|pion-restart-play|janus-link|fingerprint-publish|
-                   fingerprint-play
+usage: features.py pion-trickle|pion-restart|pion-restart-late|pion-restart-play|janus-link|
+                   fingerprint-publish|fingerprint-play
 """
 import os
 import sys
@@ -43,27 +43,31 @@ def pion_trickle():
 
 
 def silence(peer, seconds):
-    request = urllib.request.Request(peer.url(f"/silence?seconds={seconds}"), method="POST")
+    query = f"seconds={seconds}" if seconds else "seconds=40&until=restart"
+    request = urllib.request.Request(peer.url(f"/silence?{query}"), method="POST")
     urllib.request.urlopen(request, timeout=5).close()
 
 
-# Consent is lost after a few seconds of silence, and the restart needs the silence to end.
-SILENCE_SECONDS, RETURN_SECONDS = 9, 25
+# Consent is lost after six seconds of silence or a few more. A restart that is begun during the
+# silence fails, and the next one follows when its limit has passed.
+UNTIL_RESTART, LONG_SECONDS, RETURN_SECONDS = None, 12, 30
 
 
-def pion_restart():
+def pion_restart(silent_seconds=UNTIL_RESTART):
     """After a silence, the same streams go on over the same DTLS session with new ICE credentials."""
     with peers.running(peers.Pion) as peer:
         client = publishing(peer)
         peers.wait_for(lambda: peer.report() and frames(peer) > 30, 10, "pictures at the peer")
-        silence(peer, SILENCE_SECONDS)
+        silence(peer, silent_seconds)
         begin = time.monotonic()
         peers.wait_for(lambda: peer.report()[-1]["restarts"] > 0, RETURN_SECONDS, "a restart")
         before = frames(peer)
         peers.wait_for(lambda: frames(peer) > before + 60, RETURN_SECONDS, "pictures after the restart")
-        print(f"back {time.monotonic() - begin:.1f} s after a silence of {SILENCE_SECONDS} s began")
+        print(f"back {time.monotonic() - begin:.1f} s after the silence began")
+        time.sleep(3)
         sessions = peer.report()
         assert len(sessions) == 1, sessions
+        assert client.state() == "connected", client.state()
         assert len(sessions[0]["video"]["ssrcs"]) == 1, sessions
         assert sessions[0]["dtls_handshakes"] == 1, sessions
         # One that was begun during the silence may have failed.
@@ -80,7 +84,7 @@ def pion_restart_play():
             client = clients.Ours(peer.whep("vp8"), "vp8", False)
             client.start()
             peers.wait_for(lambda: client.report()["video"]["frames"] > 30, 10, "pictures")
-            silence(peer, SILENCE_SECONDS)
+            silence(peer, UNTIL_RESTART)
             peers.wait_for(lambda: peer.report()[-1]["restarts"] > 0, RETURN_SECONDS, "a restart")
             before = client.report()["video"]["frames"]
             peers.wait_for(lambda: client.report()["video"]["frames"] > before + 60, RETURN_SECONDS,
@@ -94,7 +98,8 @@ def pion_restart_play():
 def janus_link():
     """The TURN server of the Link is the only way; what it gives follows by PATCH, with the ETag, at
     a server that is strict about it."""
-    with peers.running(peers.Coturn) as coturn, peers.running(janus_peer.Janus, "vp8", coturn) as peer:
+    with peers.running(peers.Coturn, peers.outward_address()) as coturn, \
+            peers.running(janus_peer.Janus, "vp8", coturn) as peer:
         client = publishing(peer, use_link_headers="true", ice_transport_policy="relay",
                             token=janus_peer.TOKEN)
         peers.wait_for(lambda: frames(peer) > 30, 15, "packets at Janus")
@@ -128,6 +133,7 @@ def wrong_fingerprint(publishes):
 FEATURES = {
     "pion-trickle": pion_trickle,
     "pion-restart": pion_restart,
+    "pion-restart-late": lambda: pion_restart(LONG_SECONDS),
     "pion-restart-play": pion_restart_play,
     "janus-link": janus_link,
     "fingerprint-publish": lambda: wrong_fingerprint(True),

@@ -37,6 +37,16 @@ def wait_for(condition, seconds, what):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def outward_address():
+    """What other machines would reach this one by; some peers take no loopback addresses."""
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # Sends nothing.
+            return probe.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
 def is_listening(port):
     with contextlib.closing(socket.socket()) as probe:
         probe.settimeout(0.5)
@@ -189,9 +199,9 @@ class Coturn(Peer):
     """A TURN server, whose log says what has been relayed."""
     USER, PASSWORD = "user", "secret-word"
 
-    def start(self):
+    def start(self, relay_address="127.0.0.1"):
         self.port = free_port()
-        arguments = [find("turnserver"), "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1",
+        arguments = [find("turnserver"), "-n", "--listening-ip=127.0.0.1", f"--relay-ip={relay_address}",
                      f"--listening-port={self.port}", "--no-tls", "--no-dtls", "--no-cli",
                      "--lt-cred-mech", f"--user={self.USER}:{self.PASSWORD}", "--realm=test",
                      "--allow-loopback-peers", f"--pidfile={self.folder}/pid",

@@ -436,6 +436,7 @@ Task<ConnectionResult<Done>> Connection::connect()
   if (state_ != TransportState::Connected)
     co_return transport_failure();
   was_connected_ = true;
+  reached_us_ = g_get_monotonic_time();
   session_.set_connected(true);
   co_return Done{};
 }
@@ -474,6 +475,8 @@ std::optional<ConnectionFailure> Connection::silence() const
   int64_t since_us = liveness.since_rtcp_us;
   if (!is_sender() && liveness.since_rtp_us >= 0)
     since_us = since_us < 0 ? liveness.since_rtp_us : std::min(since_us, liveness.since_rtp_us);
+  // While there was no way to the peer, nothing could come.
+  since_us = std::min(since_us, g_get_monotonic_time() - reached_us_);
   if (since_us < kSilenceUs)
     return std::nullopt;
   ConnectionFailure failure = failure_with(
@@ -551,8 +554,10 @@ Task<bool> Connection::exchange_restart()
          state_ != TransportState::Closed)
     co_await bell_.wait(kLookMs);
   const bool is_back = restart_outcome_.value_or(false);
-  if (is_back)
+  if (is_back) {
+    reached_us_ = g_get_monotonic_time();
     owner_.restarted();
+  }
   co_return is_back;
 }
 

@@ -109,6 +109,7 @@ private:
   std::string reason_;
   std::string facts_;
   std::optional<bool> restart_outcome_;
+  int64_t reached_us_ = 0;  // When the way to the peer was last found.
   bool is_stopped_ = false;
   bool is_posting_ = false;
   bool was_connected_ = false;

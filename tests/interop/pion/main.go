@@ -5,7 +5,7 @@
 //
 // FOLDER has the encoded pattern for who plays. The first line of the output is the port; the program
 // ends with its standard input. POST /silence?seconds=N drops what comes and goes, as a network that
-// is gone does.
+// is gone does; with &until=restart an ICE restart ends it.
 package main
 
 import (
@@ -35,7 +35,8 @@ import (
 // A socket that can be made deaf and mute.
 type mutedConn struct {
 	net.PacketConn
-	silentUntil int64
+	silentUntil   int64
+	endsByRestart int32
 }
 
 func (conn *mutedConn) isSilent() bool {
@@ -85,6 +86,7 @@ type report struct {
 type session struct {
 	sync.Mutex
 	peer  *webrtc.PeerConnection
+	conn  *mutedConn
 	offer string
 	etag  string
 	report
@@ -272,7 +274,7 @@ func (s *server) post(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	made := &session{peer: peer, offer: string(body)}
+	made := &session{peer: peer, conn: s.conn, offer: string(body)}
 	made.Plays = r.URL.Path == "/whep"
 	made.Media = map[string]*mediaReport{}
 	peer.OnTrack(made.take)
@@ -381,6 +383,9 @@ func (s *session) restart(w http.ResponseWriter, fragment string) {
 		http.Error(w, "no credentials", http.StatusBadRequest)
 		return
 	}
+	if atomic.LoadInt32(&s.conn.endsByRestart) != 0 {
+		atomic.StoreInt64(&s.conn.silentUntil, 0)
+	}
 	offer := regexp.MustCompile(`(?m)^a=(candidate:|end-of-candidates).*\n`).ReplaceAllString(s.offer, "")
 	offer = regexp.MustCompile(`(?m)^a=ice-ufrag:.*$`).ReplaceAllString(offer, "a=ice-ufrag:"+ufrag+"\r")
 	offer = regexp.MustCompile(`(?m)^a=ice-pwd:.*$`).ReplaceAllString(offer, "a=ice-pwd:"+pwd+"\r")
@@ -463,6 +468,11 @@ func (s *server) silence(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "seconds=N", http.StatusBadRequest)
 		return
 	}
+	var endsByRestart int32
+	if r.URL.Query().Get("until") == "restart" {
+		endsByRestart = 1
+	}
+	atomic.StoreInt32(&s.conn.endsByRestart, endsByRestart)
 	until := time.Now().Add(time.Duration(seconds * float64(time.Second)))
 	atomic.StoreInt64(&s.conn.silentUntil, until.UnixNano())
 }
