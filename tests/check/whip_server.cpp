@@ -341,6 +341,8 @@ void WhipServer::take_offer(SoupServerMessage *message)
   reply(message, 201, kSdp, answer);
   put_header(message, "Location", path);
   put_header(message, "ETag", "\"1\"");
+  if (!settings_.link.empty())
+    put_header(message, "Link", settings_.link);
   sessions++;
   const std::lock_guard lock(mutex_);
   sessions_[path] = session;
@@ -381,7 +383,20 @@ void WhipServer::take_delete(SoupServerMessage *message, const std::string &path
   reply(message, 200);
 }
 
+void WhipServer::request_keyframe()
+{
+  in_loop([this] { all_.back()->peer.session().request_keyframe(); });
+}
+
 // --- Looks ---
+
+size_t WhipServer::keyframes_of_last() const
+{
+  const std::lock_guard lock(mutex_);
+  const auto all = all_.back()->peer.received(MediaKind::Video);
+  return static_cast<size_t>(
+      std::count_if(all.begin(), all.end(), [](const Received &one) { return one.is_key; }));
+}
 
 size_t WhipServer::buffers(MediaKind kind) const
 {

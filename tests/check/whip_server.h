@@ -26,6 +26,7 @@ struct WhipServerSettings {
   bool is_wrong_peer = false;  // The answer's fingerprint is of another certificate.
   bool is_deaf = false;        // It answers by HTTP and never by ICE.
   bool can_patch = true;
+  std::string link;  // Field of its answers.
 };
 
 // One session at the server.
@@ -50,6 +51,10 @@ public:
   void freeze(int ms);
   // A close_notify to each.
   void close_sessions();
+
+  // Asks the sender of the last session.
+  void request_keyframe();
+  size_t keyframes_of_last() const;
 
   // Of all sessions there were.
   size_t buffers(MediaKind kind) const;

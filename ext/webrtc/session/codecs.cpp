@@ -6,6 +6,12 @@
 
 #include <strings.h>
 
+#if G_BYTE_ORDER == G_LITTLE_ENDIAN
+#define SL_NATIVE_S16 "S16LE"
+#else
+#define SL_NATIVE_S16 "S16BE"
+#endif
+
 namespace streamlib::webrtc {
 
 using support::adopt_mini;
@@ -67,8 +73,12 @@ const CodecFacts *find_codec_of_caps(GstCaps *caps)
 
 MiniPtr<GstCaps> possible_input_caps(MediaKind kind)
 {
-  auto caps = adopt_mini(
-      gst_caps_new_empty_simple(kind == MediaKind::Video ? "video/x-raw" : "audio/x-raw"));
+  // First what encoders take as it is, for sources that could give anything.
+  auto caps = adopt_mini(gst_caps_from_string(
+      kind == MediaKind::Video
+          ? "video/x-raw, format=(string)I420; video/x-raw, format=(string)NV12; video/x-raw"
+          : "audio/x-raw, format=(string)" SL_NATIVE_S16
+            ", layout=(string)interleaved, rate=(int)48000, channels=(int)[ 1, 2 ]; audio/x-raw"));
   for (const CodecFacts &codec : kCodecs)
     if (codec.kind == kind)
       gst_caps_append(caps.get(), gst_caps_new_empty_simple(media_type(codec).c_str()));
