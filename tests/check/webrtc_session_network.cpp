@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Two joined sessions over bad networks: what is mended, and what times come out.
+#include "webrtc_peers.h"
+
+using namespace fixture;
+
+namespace {
+
+constexpr uint32_t kVideoSsrc = 0x11111111;
+constexpr uint32_t kRtxSsrc = 0x22222222;
+constexpr uint32_t kAudioSsrc = 0x33333333;
+
+constexpr char kLiveAudio[] =
+    "audiotestsrc is-live=true samplesperbuffer=480 ! audio/x-raw,rate=48000,channels=2";
+// Many packets a second.
+constexpr char kDenseVideo[] =
+    "videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate=30/1";
+
+std::vector<SessionMedia> both_media()
+{
+  return {sending("v", MediaKind::Video, {vp8()}, kVideoSsrc, kRtxSsrc),
+          sending("a", MediaKind::Audio, {opus()}, kAudioSsrc)};
+}
+
+uint32_t ssrc_of(const std::vector<uint8_t> &packet)
+{
+  return static_cast<uint32_t>(packet[8]) << 24 | static_cast<uint32_t>(packet[9]) << 16 |
+         static_cast<uint32_t>(packet[10]) << 8 | packet[11];
+}
+
+guint64 output_stat(Peer &peer, const char *output, const char *field)
+{
+  const StructurePtr stats = peer.session().stats();
+  guint64 value = 0;
+  const GValue *entry = gst_structure_get_value(stats.get(), output);
+  ck_assert(entry != nullptr);
+  ck_assert(gst_structure_get_uint64(gst_value_get_structure(entry), field, &value));
+  return value;
+}
+
+// Both media for some seconds.
+void run(Pair &pair, int seconds)
+{
+  pair.a.add_source(MediaKind::Video, kDenseVideo);
+  pair.a.add_source(MediaKind::Audio, kLiveAudio);
+  pair.a.play();
+  pair.b.play();
+  pair.begin(both_media());
+  pair.b.add_output(MediaKind::Video);
+  pair.b.add_output(MediaKind::Audio);
+  pair.connect();
+  ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= 5; }));
+  sleep_ms(seconds * 1000);
+}
+
+}  // namespace
+
+// Of what a network loses, nearly all comes again in time.
+GST_START_TEST(test_retransmissions_recover_losses)
+{
+  WireSettings wire;
+  wire.delay_ms = 20;
+  Pair pair(wire, {}, {}, wire);
+  std::mutex mutex;
+  std::mt19937 random(11);
+  std::atomic<unsigned> lost_media = 0;
+  std::atomic<unsigned> media = 0;
+  pair.forth->lose = [&](PacketKind kind, const std::vector<uint8_t> &packet) {
+    if (kind == PacketKind::Rtcp)
+      return false;
+    const std::lock_guard lock(mutex);
+    const bool is_media = ssrc_of(packet) == kVideoSsrc;
+    media += is_media;
+    // The beginning is for the peers to learn of each other.
+    const bool is_lost = media > 200 && std::uniform_real_distribution<double>()(random) < 0.05;
+    lost_media += is_lost && is_media;
+    return is_lost;
+  };
+  run(pair, 6);
+  const unsigned lost = lost_media;
+  sleep_ms(300);
+  const guint64 recovered = pair.b.stat("rtx-recovered");
+  ck_assert_uint_ge(lost, 20);
+  ck_assert_msg(recovered * 10 >= lost * 8, "%u of %u", static_cast<unsigned>(recovered), lost);
+}
+GST_END_TEST
+
+// The jitter buffer takes its first estimate of the peer's clock from packets that are late by
+// chance, so that a time may step back now and then; never so far that the order must be mended
+// often.
+GST_START_TEST(test_times_rarely_step_back)
+{
+  WireSettings wire;
+  wire.seed = 3;
+  wire.loss = 0.03;
+  wire.duplicate = 0.03;
+  wire.delay_ms = 20;
+  wire.jitter_ms = 30;
+  Pair pair(wire, {}, {}, wire);
+  run(pair, 5);
+  for (const MediaKind kind : {MediaKind::Video, MediaKind::Audio}) {
+    const char *output = kind == MediaKind::Video ? "video-output" : "audio-output";
+    const guint64 mended = output_stat(pair.b, output, "times-mended");
+    const guint64 buffers = output_stat(pair.b, output, "buffers");
+    ck_assert_uint_ge(buffers, 60);
+    ck_assert_msg(mended * 20 <= buffers, "%s: %u of %u", output, static_cast<unsigned>(mended),
+                  static_cast<unsigned>(buffers));
+    const std::vector<Received> all = pair.b.received(kind);
+    for (size_t i = 1; i < all.size(); i++)
+      ck_assert_uint_ge(all[i].running, all[i - 1].running);
+  }
+  ck_assert_uint_ge(pair.b.stat("jitter-duplicates"), 1);
+}
+GST_END_TEST
+
+static Suite *webrtc_session_network_suite()
+{
+  Suite *suite = suite_create("webrtc-session-network");
+  TCase *tcase = tcase_create("network");
+  tcase_add_test(tcase, test_retransmissions_recover_losses);
+  tcase_add_test(tcase, test_times_rarely_step_back);
+  suite_add_tcase(suite, tcase);
+  return suite;
+}
+
+GST_CHECK_MAIN(webrtc_session_network)
