@@ -5,6 +5,7 @@
 
 #include "ext/webrtc/session/codecs.h"
 #include "ext/webrtc/session/gstslpacketsource.h"
+#include "ext/webrtc/session/session_closer.h"
 #include "gst/support/element_shell.h"
 #include "gst/support/guards.h"
 
@@ -84,42 +85,54 @@ MediaSession::MediaSession(SessionSettings settings, SessionListener *listener)
       bin_(sink_object(gst_bin_new(nullptr))),
       feeder_(sink_object(gst_pad_new("packets", GST_PAD_SRC)))
 {
-  g_mutex_init(&core_mutex_);
-  gst_pad_set_query_function(feeder_.get(), answer_query);
+  g_mutex_init(&mutex_);
+  open_feeder();
 }
 
 MediaSession::~MediaSession()
 {
   stop();
   gst_element_set_state(bin_.get(), GST_STATE_NULL);
-  for (const auto &input : inputs_)
+  for (const auto &input : inputs())
     input->drop_chain(GST_BIN(bin_.get()));
   outputs_.clear();
   gst_pad_set_active(feeder_.get(), FALSE);
-  g_mutex_clear(&core_mutex_);
+  g_mutex_clear(&mutex_);
 }
 
 std::shared_ptr<SessionCore> MediaSession::core() const
 {
-  const MutexLock lock(core_mutex_);
+  const MutexLock lock(mutex_);
   return core_;
+}
+
+std::vector<std::shared_ptr<MediaSession::Input>> MediaSession::inputs() const
+{
+  const MutexLock lock(mutex_);
+  return inputs_;
+}
+
+std::vector<std::shared_ptr<ReceiveOutput>> MediaSession::outputs() const
+{
+  const MutexLock lock(mutex_);
+  return outputs_;
 }
 
 // --- Inputs ---
 
-MediaSession::Input *MediaSession::input_of(MediaKind kind) const
+std::shared_ptr<MediaSession::Input> MediaSession::input_of(MediaKind kind) const
 {
-  for (const auto &input : inputs_)
+  for (const auto &input : inputs())
     if (input->kind == kind)
-      return input.get();
+      return input;
   return nullptr;
 }
 
 GstPad *MediaSession::add_input(MediaKind kind)
 {
-  if (Input *known = input_of(kind))
+  if (const auto known = input_of(kind))
     return known->pad.get();
-  auto owned = std::make_unique<Input>();
+  const auto owned = std::make_shared<Input>();
   Input *input = owned.get();
   input->kind = kind;
   input->bitrate =
@@ -129,7 +142,7 @@ GstPad *MediaSession::add_input(MediaKind kind)
                                {[this, input](GstCaps *caps) { return prepare(*input, caps); },
                                 [this] {
                                   // The others end at the packet sink, together.
-                                  if (ended_early_.fetch_add(1) + 1 >= inputs_.size())
+                                  if (ended_early_.fetch_add(1) + 1 >= inputs().size())
                                     listener_->inputs_ended();
                                 }});
   gst_bin_add(GST_BIN(bin_.get()), input->gate.get());
@@ -137,26 +150,27 @@ GstPad *MediaSession::add_input(MediaKind kind)
   input->pad = sink_object(gst_ghost_pad_new(name_of(kind), sink.get()));
   gst_pad_set_active(input->pad.get(), TRUE);
   gst_element_add_pad(bin_.get(), input->pad.get());
+  {
+    const MutexLock lock(mutex_);
+    inputs_.push_back(owned);
+  }
   set_send_gate_open(input->gate.get(), is_connected_);
   gst_element_sync_state_with_parent(input->gate.get());
-  inputs_.push_back(std::move(owned));
   return input->pad.get();
 }
 
 void MediaSession::remove_input(MediaKind kind)
 {
-  for (auto it = inputs_.begin(); it != inputs_.end(); ++it) {
-    Input &input = **it;
-    if (input.kind != kind)
-      continue;
-    gst_element_set_locked_state(input.gate.get(), TRUE);
-    gst_element_set_state(input.gate.get(), GST_STATE_NULL);
-    gst_element_remove_pad(bin_.get(), input.pad.get());
-    gst_bin_remove(GST_BIN(bin_.get()), input.gate.get());
-    input.drop_chain(GST_BIN(bin_.get()));
-    inputs_.erase(it);
+  const std::shared_ptr<Input> input = input_of(kind);
+  if (!input)
     return;
-  }
+  gst_element_set_locked_state(input->gate.get(), TRUE);
+  gst_element_set_state(input->gate.get(), GST_STATE_NULL);
+  gst_element_remove_pad(bin_.get(), input->pad.get());
+  gst_bin_remove(GST_BIN(bin_.get()), input->gate.get());
+  input->drop_chain(GST_BIN(bin_.get()));
+  const MutexLock lock(mutex_);
+  std::erase(inputs_, input);
 }
 
 // In the gate's streaming thread: nothing flows through the old chain meanwhile.
@@ -216,13 +230,12 @@ gboolean MediaSession::answer_query(GstPad *pad, GstObject *parent, GstQuery *qu
   return TRUE;
 }
 
-// A new link end has seen no event yet.
-void MediaSession::restart_entry(GstPad *link)
+// What a link end that comes later sees first: a pad gives its sticky events to each new peer.
+void MediaSession::open_feeder()
 {
   GstPad *feeder = feeder_.get();
-  gst_pad_set_active(feeder, FALSE);
+  gst_pad_set_query_function(feeder, answer_query);
   gst_pad_set_active(feeder, TRUE);
-  gst_pad_link_full(feeder, link, GST_PAD_LINK_CHECK_NOTHING);
   gst_pad_push_event(feeder, gst_event_new_stream_start("packets"));
   const auto caps = adopt_mini(gst_caps_new_empty_simple("application/x-webrtc-packets"));
   gst_pad_push_event(feeder, gst_event_new_caps(caps.get()));
@@ -236,15 +249,24 @@ void MediaSession::end_core()
   const auto peer = adopt_object(gst_pad_get_peer(feeder_.get()));
   if (peer)
     gst_pad_unlink(feeder_.get(), peer.get());
-  for (const auto &output : outputs_)
-    output->starve();
   std::shared_ptr<SessionCore> old;
   {
-    const MutexLock lock(core_mutex_);
+    const MutexLock lock(mutex_);
     old = std::exchange(core_, nullptr);
   }
-  if (old)
-    old->close();
+  const auto outputs = this->outputs();
+  for (const auto &output : outputs)
+    output->starve();
+  if (!old)
+    return;
+  for (const auto &output : close_core(std::move(old), outputs))
+    gst_element_message_full(
+        bin_.get(), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY,
+        g_strdup((std::string("What follows the ") + name_of(output->kind()) +
+                  " output does not return. Its media are dropped until it does; put an sllink "
+                  "before it.")
+                     .c_str()),
+        g_strdup_printf("pad %s", GST_PAD_NAME(output->pad())), __FILE__, GST_FUNCTION, __LINE__);
 }
 
 void MediaSession::make_outputs(const std::vector<SessionMedia> &media)
@@ -253,18 +275,14 @@ void MediaSession::make_outputs(const std::vector<SessionMedia> &media)
     if (!receives(section) || output(section.local.kind) != nullptr)
       continue;
     const std::string kind = name_of(section.local.kind);
-    outputs_.push_back(std::make_unique<ReceiveOutput>(GST_BIN(bin_.get()), section.local.kind,
-                                                       kind + "_out", "webrtc/" + kind));
-    gst_element_add_pad(bin_.get(), outputs_.back()->pad());
+    const auto made = std::make_shared<ReceiveOutput>(GST_BIN(bin_.get()), section.local.kind,
+                                                      kind + "_out", "webrtc/" + kind);
+    {
+      const MutexLock lock(mutex_);
+      outputs_.push_back(made);
+    }
+    gst_element_add_pad(bin_.get(), made->pad());
   }
-}
-
-ReceiveOutput *MediaSession::output_of(const SessionCore &core, size_t section) const
-{
-  for (const auto &output : outputs_)
-    if (output->kind() == core.media()[section].local.kind)
-      return output.get();
-  return nullptr;
 }
 
 Status MediaSession::begin(std::vector<SessionMedia> media, PacketSender *sender)
@@ -279,15 +297,13 @@ Status MediaSession::begin(std::vector<SessionMedia> media, PacketSender *sender
   hooks.bye_sent = [this] { listener_->bye_sent(); };
   hooks.bye_received = [this](uint32_t ssrc) { listener_->bye_received(ssrc); };
   auto core = std::make_shared<SessionCore>(GST_BIN(bin_.get()), settings_, std::move(media),
-                                            sender, std::move(hooks));
-  core->set_output_hook(
-      [this, raw = core.get()](size_t section) { return output_of(*raw, section); });
+                                            outputs(), sender, std::move(hooks));
   if (Status status = core->build(); !status) {
     core->close();
     return status;
   }
-  restart_entry(core->entry());
-  const MutexLock lock(core_mutex_);
+  gst_pad_link_full(feeder_.get(), core->entry(), GST_PAD_LINK_CHECK_NOTHING);
+  const MutexLock lock(mutex_);
   core_ = std::move(core);
   return support::Done{};
 }
@@ -301,13 +317,13 @@ void MediaSession::stop()
 void MediaSession::set_connected(bool connected)
 {
   is_connected_ = connected;
-  for (const auto &input : inputs_)
+  for (const auto &input : inputs())
     set_send_gate_open(input->gate.get(), connected);
 }
 
 void MediaSession::begin_bye()
 {
-  for (const auto &input : inputs_)
+  for (const auto &input : inputs())
     set_send_gate_open(input->gate.get(), false);
   if (const auto current = core())
     current->say_bye();
@@ -317,7 +333,7 @@ void MediaSession::begin_bye()
 
 GstPad *MediaSession::output(MediaKind kind) const
 {
-  for (const auto &output : outputs_)
+  for (const auto &output : outputs())
     if (output->kind() == kind)
       return output->pad();
   return nullptr;
@@ -325,7 +341,7 @@ GstPad *MediaSession::output(MediaKind kind) const
 
 void MediaSession::end_outputs()
 {
-  for (const auto &output : outputs_)
+  for (const auto &output : outputs())
     output->end_stream();
 }
 
@@ -337,8 +353,8 @@ void MediaSession::request_keyframe()
 
 void MediaSession::set_bitrate(MediaKind kind, guint bitrate)
 {
-  Input *input = input_of(kind);
-  if (input == nullptr)
+  const std::shared_ptr<Input> input = input_of(kind);
+  if (!input)
     return;
   input->bitrate = bitrate;
   const GObjectPtr<GstElement> encoder = input->get_encoder();
@@ -376,7 +392,7 @@ StructurePtr MediaSession::stats() const
   StructurePtr stats =
       current ? current->stats() : StructurePtr(gst_structure_new_empty("session"));
   gst_structure_set(stats.get(), "dropped-stopped", G_TYPE_UINT64, dropped_in_.load(), nullptr);
-  for (const auto &input : inputs_) {
+  for (const auto &input : inputs()) {
     const SendGateStats gate = send_gate_stats(input->gate.get());
     const StructurePtr entry(gst_structure_new(
         "input", "live", G_TYPE_BOOLEAN, gate.live, "passed", G_TYPE_UINT64, gate.passed,
@@ -385,10 +401,11 @@ StructurePtr MediaSession::stats() const
     gst_structure_set(stats.get(), (std::string(name_of(input->kind)) + "-input").c_str(),
                       GST_TYPE_STRUCTURE, entry.get(), nullptr);
   }
-  for (const auto &output : outputs_) {
+  for (const auto &output : outputs()) {
     const StructurePtr entry(gst_structure_new(
         "output", "buffers", G_TYPE_UINT64, output->buffers(), "gaps", G_TYPE_UINT64,
-        output->gaps(), "times-mended", G_TYPE_UINT64, output->times_mended(), nullptr));
+        output->gaps(), "times-mended", G_TYPE_UINT64, output->times_mended(), "dropped-busy",
+        G_TYPE_UINT64, output->dropped_held(), nullptr));
     gst_structure_set(stats.get(), (std::string(name_of(output->kind())) + "-output").c_str(),
                       GST_TYPE_STRUCTURE, entry.get(), nullptr);
   }

@@ -53,10 +53,12 @@ public:
   // Control, in PAUSED or PLAYING: the session with a peer, or, when there is one already, a new
   // one in its place. Inputs and outputs stay, and their running time goes on. The gates are closed
   // until set_connected(). `sender` is used until the next begin() or stop() has returned.
-  // Waits for the threads of the old session; where one of them stands in a push of an output,
-  // for that push: let an sllink follow an output whose consumer may block.
+  // Waits for the threads of the old session, 1.5 s at most. Where one of them stands in a push of
+  // an output, what follows the output is flushed after half a second. A consumer that does not
+  // return even then gets a warning message, and no media until it does: let an sllink follow an
+  // output whose consumer may block.
   support::Status begin(std::vector<SessionMedia> media, PacketSender *sender);
-  // Control. Ends what begin() began; the outputs stay, and say nothing.
+  // Control. Ends what begin() began, with the same limit; the outputs stay, and say nothing.
   void stop();
 
   // Any thread. While it is not connected, live input is dropped, and other input waits.
@@ -90,11 +92,12 @@ private:
 
   std::shared_ptr<SessionCore> core() const;
   void end_core();
-  void restart_entry(GstPad *link);
+  void open_feeder();
   bool prepare(Input &input, GstCaps *caps);
-  ReceiveOutput *output_of(const SessionCore &core, size_t section) const;
   void make_outputs(const std::vector<SessionMedia> &media);
-  Input *input_of(MediaKind kind) const;
+  std::shared_ptr<Input> input_of(MediaKind kind) const;
+  std::vector<std::shared_ptr<Input>> inputs() const;
+  std::vector<std::shared_ptr<ReceiveOutput>> outputs() const;
 
   static gboolean answer_query(GstPad *pad, GstObject *parent, GstQuery *query);
 
@@ -103,15 +106,15 @@ private:
   support::GObjectPtr<GstElement> bin_;
   support::GObjectPtr<GstPad> feeder_;
   SendPace pace_;
-  std::vector<std::unique_ptr<Input>> inputs_;
-  std::vector<std::unique_ptr<ReceiveOutput>> outputs_;
   std::atomic<bool> is_connected_ = false;
   std::atomic<guint> ended_early_ = 0;
   std::atomic<uint64_t> dropped_in_ = 0;
 
-  // A leaf; guards the pointer only.
-  mutable GMutex core_mutex_;
+  // A leaf; guards the pointer and the lists, which control changes and any thread reads.
+  mutable GMutex mutex_;
   std::shared_ptr<SessionCore> core_;
+  std::vector<std::shared_ptr<Input>> inputs_;
+  std::vector<std::shared_ptr<ReceiveOutput>> outputs_;
 };
 
 }  // namespace streamlib::webrtc

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/session/mid_demux.h"
 
+#include <algorithm>
+
 namespace streamlib::webrtc {
 
 int mid_extension_id(const MediaParameters &section)
@@ -28,10 +30,11 @@ void MidDemux::add(const MediaParameters &ours, const MediaParameters &remote)
     if (codec.rtx_payload_type)
       claim(*codec.rtx_payload_type);
   }
-  if (remote.ssrc)
-    bind(*remote.ssrc, section);
-  if (remote.rtx_ssrc)
-    bind(*remote.rtx_ssrc, section);
+  for (const auto &ssrc : {remote.ssrc, remote.rtx_ssrc})
+    if (ssrc) {
+      announced_.push_back(*ssrc);
+      bind(*ssrc, section);
+    }
 }
 
 void MidDemux::bind(uint32_t ssrc, int section)
@@ -44,6 +47,12 @@ int MidDemux::section_of_ssrc(uint32_t ssrc) const
 {
   const auto found = ssrcs_.find(ssrc);
   return found != ssrcs_.end() ? found->second : kNone;
+}
+
+void MidDemux::forget(uint32_t ssrc)
+{
+  if (std::find(announced_.begin(), announced_.end(), ssrc) == announced_.end())
+    ssrcs_.erase(ssrc);
 }
 
 int MidDemux::section_of(const PacketFacts &packet)

@@ -39,6 +39,8 @@ public:
   // section has, which binds the SSRC too.
   int section_of(const PacketFacts &packet);
   int section_of_ssrc(uint32_t ssrc) const;
+  // A stream is over: its SSRC makes room, unless the peer announced it.
+  void forget(uint32_t ssrc);
 
 private:
   void bind(uint32_t ssrc, int section);
@@ -46,6 +48,7 @@ private:
   static constexpr int kSeveral = -2;
   std::vector<std::string> mids_;
   std::unordered_map<uint32_t, int> ssrcs_;
+  std::vector<uint32_t> announced_;
   std::array<int, 128> payload_types_ = make_empty();
 
   static constexpr std::array<int, 128> make_empty()

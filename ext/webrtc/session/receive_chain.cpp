@@ -33,7 +33,7 @@ ReceiveOutput::ReceiveOutput(GstBin *bin, MediaKind kind, const std::string &pad
                              const std::string &stream_id)
     : kind_(kind),
       stream_id_(stream_id),
-      bin_(bin),
+      bin_(share_object(GST_ELEMENT(bin))),
       tail_(sink_object(gst_element_factory_make("identity", nullptr)))
 {
   g_object_set(tail_.get(), "silent", TRUE, nullptr);
@@ -50,7 +50,7 @@ ReceiveOutput::~ReceiveOutput()
 {
   starve();
   gst_element_set_state(tail_.get(), GST_STATE_NULL);
-  gst_bin_remove(bin_, tail_.get());
+  gst_bin_remove(GST_BIN(bin_.get()), tail_.get());
 }
 
 void ReceiveOutput::starve()
@@ -67,8 +67,41 @@ void ReceiveOutput::feed_from(GstPad *src)
 {
   starve();
   is_discont_ = true;
+  // A stream whose buffers are refused once is over.
+  gst_pad_add_probe(
+      src, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+      on_feed, this, nullptr);
   // They are in different bins.
   gst_pad_link_full(src, sink_.get(), GST_PAD_LINK_CHECK_NOTHING);
+}
+
+bool ReceiveOutput::is_busy() const
+{
+  if (!GST_PAD_STREAM_TRYLOCK(sink_.get()))
+    return true;
+  GST_PAD_STREAM_UNLOCK(sink_.get());
+  return false;
+}
+
+void ReceiveOutput::begin_flush()
+{
+  gst_pad_send_event(sink_.get(), gst_event_new_flush_start());
+}
+
+void ReceiveOutput::end_flush()
+{
+  gst_pad_send_event(sink_.get(), gst_event_new_flush_stop(FALSE));
+  is_discont_ = true;
+  is_held_ = false;
+}
+
+GstPadProbeReturn ReceiveOutput::on_feed(GstPad *, GstPadProbeInfo *, gpointer data)
+{
+  auto *self = static_cast<ReceiveOutput *>(data);
+  if (!self->is_held_)
+    return GST_PAD_PROBE_OK;
+  self->dropped_held_.fetch_add(1, std::memory_order_relaxed);
+  return GST_PAD_PROBE_DROP;
 }
 
 void ReceiveOutput::end_stream()
@@ -141,20 +174,23 @@ GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpoint
 
 // --- ReceiveChain ---
 
-ReceiveChain::ReceiveChain(GstPad *rtp, KeyframeThrottle *throttle)
-    : rtp_(share_object(rtp)), bin_(sink_object(gst_bin_new(nullptr))), throttle_(throttle)
+ReceiveChain::ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle)
+    : rtp_(share_object(rtp)),
+      ssrc_(ssrc),
+      bin_(sink_object(gst_bin_new(nullptr))),
+      throttle_(throttle)
 {}
 
 ReceiveChain::~ReceiveChain() = default;
 
 Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, GstPad *rtp,
-                                                         KeyframeThrottle *throttle)
+                                                         uint32_t ssrc, KeyframeThrottle *throttle)
 {
   const CodecFacts *facts = find_codec(codec.name);
   if (facts == nullptr)
     return Failure{GST_STREAM_ERROR_CODEC_NOT_FOUND,
                    "The peer sends " + codec.name + ", which was not agreed upon.", ""};
-  std::unique_ptr<ReceiveChain> chain(new ReceiveChain(rtp, throttle));
+  std::unique_ptr<ReceiveChain> chain(new ReceiveChain(rtp, ssrc, throttle));
   chain->is_video_ = facts->kind == MediaKind::Video;
   auto depay = sink_object(gst_element_factory_make(facts->depayloader, nullptr));
   auto filter = sink_object(gst_element_factory_make("capsfilter", nullptr));

@@ -35,28 +35,42 @@ public:
   // Streaming thread or any other while nothing feeds it.
   void end_stream();
 
+  // Any thread. Whether a thread stands in what follows the output.
+  bool is_busy() const;
+  // Any thread. Nothing passes, and nothing upstream fails, until the consumer has been flushed: a
+  // flush begins, which may wait for the consumer…
+  void hold() { is_held_ = true; }
+  void begin_flush();
+  // …and ends, once no thread stands there any more.
+  void end_flush();
+
   uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
   // Buffers whose time was before that of the one before, and was put right.
   uint64_t times_mended() const { return times_mended_.load(std::memory_order_relaxed); }
+  // Buffers that came while a consumer did not return.
+  uint64_t dropped_held() const { return dropped_held_.load(std::memory_order_relaxed); }
   uint64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
 
 private:
+  static GstPadProbeReturn on_feed(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_data(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   GstPadProbeReturn take_event(GstPadProbeInfo *info);
   void keep_order(GstPadProbeInfo *info);
 
   const MediaKind kind_;
   const std::string stream_id_;
-  GstBin *bin_;
+  const support::GObjectPtr<GstElement> bin_;
   support::GObjectPtr<GstElement> tail_;
   support::GObjectPtr<GstPad> sink_;
   support::GObjectPtr<GstPad> ghost_;
   std::atomic<bool> has_stream_start_ = false;
   std::atomic<bool> is_ending_ = false;
   std::atomic<bool> is_discont_ = true;
+  std::atomic<bool> is_held_ = false;
   std::atomic<uint64_t> buffers_ = 0;
   std::atomic<uint64_t> gaps_ = 0;
   std::atomic<uint64_t> times_mended_ = 0;
+  std::atomic<uint64_t> dropped_held_ = 0;
   // Under the stream lock of the tail's pad.
   GstClockTime last_pts_ = GST_CLOCK_TIME_NONE;
   support::PadProbe probe_;
@@ -67,12 +81,15 @@ class ReceiveChain {
 public:
   // `rtp` is a pad of rtpbin. The throttle outlives the chain.
   static support::Result<std::unique_ptr<ReceiveChain>> make(const Codec &codec, GstPad *rtp,
+                                                             uint32_t ssrc,
                                                              KeyframeThrottle *throttle);
   ~ReceiveChain();
   ReceiveChain(const ReceiveChain &) = delete;
   ReceiveChain &operator=(const ReceiveChain &) = delete;
 
   GstElement *bin() const { return bin_.get(); }
+  bool is_of(GstPad *rtp) const { return rtp_.get() == rtp; }
+  uint32_t ssrc() const { return ssrc_; }
   // Any thread: the bin is in its parent; the RTP stream flows from now on.
   bool attach(ReceiveOutput &output);
   // Any thread, as the peer's sender would be asked after a loss.
@@ -80,13 +97,14 @@ public:
   uint64_t dropped_no_key() const { return dropped_no_key_.load(std::memory_order_relaxed); }
 
 private:
-  ReceiveChain(GstPad *rtp, KeyframeThrottle *throttle);
+  ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle);
   void ask_for_key();
 
   static GstPadProbeReturn on_upstream(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_encoded(GstPad *pad, GstPadProbeInfo *info, gpointer self);
 
   support::GObjectPtr<GstPad> rtp_;
+  const uint32_t ssrc_;
   support::GObjectPtr<GstElement> bin_;
   support::GObjectPtr<GstPad> depay_sink_;
   KeyframeThrottle *throttle_;

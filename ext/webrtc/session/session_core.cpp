@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/session/session_core.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <gst/rtp/rtp.h>
 
-#include "ext/webrtc/session/bye.h"
 #include "ext/webrtc/session/codecs.h"
 #include "ext/webrtc/session/gstslpacketsink.h"
 #include "ext/webrtc/session/gstslpacketsource.h"
@@ -61,14 +61,20 @@ void link_pads(GstElement *from, const char *src, GstElement *to, const char *si
 }  // namespace
 
 SessionCore::SessionCore(GstBin *bin, const SessionSettings &settings,
-                         std::vector<SessionMedia> media, PacketSender *sender, CoreHooks hooks)
-    : bin_(bin),
+                         std::vector<SessionMedia> media,
+                         std::vector<std::shared_ptr<ReceiveOutput>> outputs, PacketSender *sender,
+                         CoreHooks hooks)
+    : bin_(share_object(GST_ELEMENT(bin))),
       settings_(settings),
       media_(std::move(media)),
+      outputs_(std::move(outputs)),
       sender_(sender),
       hooks_(std::move(hooks))
 {
   g_mutex_init(&streams_mutex_);
+  g_mutex_init(&look_mutex_);
+  g_cond_init(&looked_);
+  gone_stats_ = StructurePtr(gst_structure_new_empty("gone"));
   const int64_t interval = int64_t{settings_.keyframe_request_interval_ms} * 1000;
   for (const SessionMedia &section : media_) {
     demux_.add(section.local, section.remote);
@@ -82,39 +88,19 @@ SessionCore::SessionCore(GstBin *bin, const SessionSettings &settings,
 
 SessionCore::~SessionCore()
 {
+  g_cond_clear(&looked_);
+  g_mutex_clear(&look_mutex_);
   g_mutex_clear(&streams_mutex_);
-}
-
-void SessionCore::close()
-{
-  // First what brings packets, then what has threads, then the ends.
-  const auto remove = [this](GObjectPtr<GstElement> &element) {
-    if (!element)
-      return;
-    gst_element_set_locked_state(element.get(), TRUE);
-    gst_element_set_state(element.get(), GST_STATE_NULL);
-    gst_bin_remove(bin_, element.get());
-  };
-  {
-    const MutexLock lock(streams_mutex_);
-    is_ending_ = true;
-  }
-  remove(source_);
-  remove(rtpbin_);
-  signals_.clear();
-  for (const auto &[section, chain] : chains_) {
-    gst_element_set_locked_state(chain->bin(), TRUE);
-    gst_element_set_state(chain->bin(), GST_STATE_NULL);
-    gst_bin_remove(bin_, chain->bin());
-  }
-  remove(funnel_);
-  remove(sink_);
 }
 
 support::GObjectPtr<GstElement> SessionCore::add(GObjectPtr<GstElement> element)
 {
-  if (element)
-    gst_bin_add(bin_, element.get());
+  if (!element)
+    return element;
+  // The session before this one may still wait for a consumer, and have the name.
+  if (adopt_object(gst_bin_get_by_name(bin(), GST_OBJECT_NAME(element.get()))))
+    gst_object_set_name(GST_OBJECT(element.get()), nullptr);
+  gst_bin_add(bin(), element.get());
   return element;
 }
 
@@ -165,6 +151,7 @@ void SessionCore::configure_rtpbin()
   connect("request-aux-sender", G_CALLBACK(on_aux_sender));
   connect("request-aux-receiver", G_CALLBACK(on_aux_receiver));
   connect("pad-added", G_CALLBACK(on_pad));
+  connect("pad-removed", G_CALLBACK(on_pad_gone));
   connect("on-bye-ssrc", G_CALLBACK(on_bye));
 }
 
@@ -172,8 +159,11 @@ void SessionCore::configure_rtpbin()
 // where nothing else is said.
 void SessionCore::allow_early_feedback()
 {
-  if (const auto session = rtp_session())
-    g_object_set(session.get(), "bandwidth", kSessionBandwidth, "rtcp-min-interval",
+  GObject *session = nullptr;
+  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
+  session_ = adopt_object(session);
+  if (session_)
+    g_object_set(session_.get(), "bandwidth", kSessionBandwidth, "rtcp-min-interval",
                  kReportInterval, nullptr);
 }
 
@@ -229,57 +219,6 @@ support::GObjectPtr<GstPad> SessionCore::request_send_pad()
   return adopt_object(gst_element_request_pad_simple(funnel_.get(), "sink_%u"));
 }
 
-void SessionCore::send(PacketKind kind, MiniPtr<GstBuffer> packet)
-{
-  // Also the BYE of rtpsession, which comes when its timers like it.
-  if (has_said_bye_)
-    return;
-  has_sent_ = true;
-  sender_->send(kind, std::move(packet));
-}
-
-void SessionCore::say_bye()
-{
-  if (has_said_bye_.exchange(true))
-    return;
-  // Who has said nothing must not say BYE (RFC 3550 §6.3.7).
-  if (auto bye = has_sent_ ? make_bye(own_ssrcs(), own_cname()) : MiniPtr<GstBuffer>())
-    sender_->send(PacketKind::Rtcp, std::move(bye));
-  hooks_.bye_sent();
-}
-
-support::GObjectPtr<GObject> SessionCore::rtp_session() const
-{
-  GObject *session = nullptr;
-  g_signal_emit_by_name(rtpbin_.get(), "get-internal-session", 0U, &session);
-  return adopt_object(session);
-}
-
-// What rtpsession has sent, or would send reports, as.
-std::vector<uint32_t> SessionCore::own_ssrcs() const
-{
-  std::vector<uint32_t> ssrcs;
-  for_each_source([&](const GstStructure *source) {
-    gboolean is_ours = FALSE;
-    guint ssrc = 0;
-    if (gst_structure_get_boolean(source, "internal", &is_ours) && is_ours &&
-        gst_structure_get_uint(source, "ssrc", &ssrc))
-      ssrcs.push_back(ssrc);
-  });
-  return ssrcs;
-}
-
-std::string SessionCore::own_cname() const
-{
-  const auto session = rtp_session();
-  GstStructure *raw = nullptr;
-  if (session)
-    g_object_get(session.get(), "sdes", &raw, nullptr);
-  const StructurePtr sdes(raw);
-  const char *cname = sdes ? gst_structure_get_string(sdes.get(), "cname") : nullptr;
-  return cname != nullptr ? cname : "";
-}
-
 void SessionCore::request_keyframe(MediaKind kind)
 {
   std::vector<std::shared_ptr<ReceiveChain>> chains;
@@ -325,6 +264,8 @@ bool SessionCore::admit_rtp(GstBuffer *packet)
       break;
     }
   }
+  if (has_gone_)
+    forget_gone();
   const int section = demux_.section_of(facts);
   gst_rtp_buffer_unmap(&rtp);
   if (section == MidDemux::kNone || !receives(media_[static_cast<size_t>(section)])) {
@@ -408,31 +349,35 @@ void SessionCore::take_pad(GstPad *pad)
   const Codec *codec = find_incoming(payload_type, &owner, &is_rtx);
   if (section == MidDemux::kNone || codec == nullptr || is_rtx)
     return;
-  ReceiveOutput *output = output_hook_(static_cast<size_t>(section));
-  if (output == nullptr)
+  const MediaKind kind = media_[static_cast<size_t>(section)].local.kind;
+  const auto output = std::find_if(outputs_.begin(), outputs_.end(),
+                                   [&](const auto &entry) { return entry->kind() == kind; });
+  if (output == outputs_.end())
     return;
-  auto made =
-      ReceiveChain::make(*codec, pad, sections_[static_cast<size_t>(section)]->outgoing.get());
+  auto made = ReceiveChain::make(*codec, pad, ssrc,
+                                 sections_[static_cast<size_t>(section)]->outgoing.get());
   if (!made) {
     const auto &error = made.error();
-    gst_element_message_full(GST_ELEMENT(bin_), GST_MESSAGE_WARNING, GST_STREAM_ERROR,
+    gst_element_message_full(bin_.get(), GST_MESSAGE_WARNING, GST_STREAM_ERROR,
                              GST_STREAM_ERROR_CODEC_NOT_FOUND, g_strdup(error.text.c_str()),
                              nullptr, __FILE__, GST_FUNCTION, __LINE__);
     return;
   }
   const std::shared_ptr<ReceiveChain> chain(std::move(*made));
-  gst_bin_add(bin_, chain->bin());
+  gst_bin_add(bin(), chain->bin());
   {
     const MutexLock lock(streams_mutex_);
     chains_.emplace_back(section, chain);
   }
   gst_element_sync_state_with_parent(chain->bin());
-  chain->attach(*output);
+  chain->attach(**output);
 }
 
 void SessionCore::on_bye(GstElement *, guint, guint ssrc, gpointer data)
 {
-  static_cast<SessionCore *>(data)->hooks_.bye_received(ssrc);
+  const auto *self = static_cast<const SessionCore *>(data);
+  if (!self->is_ending_)
+    self->hooks_.bye_received(ssrc);
 }
 
 // --- Retransmission ---

@@ -30,19 +30,17 @@ struct CoreHooks {
 class SessionCore {
 public:
   SessionCore(GstBin *bin, const SessionSettings &settings, std::vector<SessionMedia> media,
-              PacketSender *sender, CoreHooks hooks);
+              std::vector<std::shared_ptr<ReceiveOutput>> outputs, PacketSender *sender,
+              CoreHooks hooks);
   ~SessionCore();
   SessionCore(const SessionCore &) = delete;
   SessionCore &operator=(const SessionCore &) = delete;
 
-  // Where streams of a section come out; null: they are dropped. Asked in a jitter buffer's thread;
-  // to be set before build().
-  void set_output_hook(std::function<ReceiveOutput *(size_t section)> hook)
-  {
-    output_hook_ = std::move(hook);
-  }
   support::Status build();
-  // Not a streaming thread. No hook is called and nothing is sent after it.
+  // Not a streaming thread; does not wait for consumers. Nothing is sent after it.
+  void cut_off();
+  // Not a streaming thread. Waits for consumers of the outputs that stand in a push. No hook is
+  // called after it.
   void close();
   // The link pad for received packets.
   GstPad *entry() const { return entry_.get(); }
@@ -69,13 +67,16 @@ private:
   template <typename T>
   using GObjectPtr = support::GObjectPtr<T>;
 
+  GstBin *bin() const { return GST_BIN(bin_.get()); }
   GObjectPtr<GstElement> add(GObjectPtr<GstElement> element);
   support::Status make_elements();
   void configure_rtpbin();
   void allow_early_feedback();
   support::Status link();
   void send(PacketKind kind, support::MiniPtr<GstBuffer> packet);
-  GObjectPtr<GObject> rtp_session() const;
+  // Between them rtpsession is not stopped.
+  bool begin_look() const;
+  void end_look() const;
   // The structures of rtpsession's statistics, one for each SSRC.
   void for_each_source(const std::function<void(const GstStructure *)> &visit) const;
   std::vector<uint32_t> own_ssrcs() const;
@@ -86,8 +87,13 @@ private:
   bool wants_rtx(bool sending) const;
   GstElement *make_rtx(bool sending) const;
   void take_pad(GstPad *pad);
+  void drop_stream(GstPad *pad);
+  void forget_gone();
+  void remove(GstElement *element);
   void append_source_stats(GValue *list, const GstStructure *source) const;
   void append_jitterbuffer_stats(GstStructure *stats) const;
+  static support::StructurePtr jitterbuffer_stats(GstElement *jitterbuffer);
+  static void add_jitterbuffer_stats(GstStructure *sum, const GstStructure *more);
 
   static GstCaps *on_pt_map(GstElement *, guint session, guint pt, gpointer self);
   static void on_jitterbuffer(GstElement *, GstElement *jitterbuffer, guint session, guint ssrc,
@@ -95,20 +101,22 @@ private:
   static GstElement *on_aux_sender(GstElement *, guint session, gpointer self);
   static GstElement *on_aux_receiver(GstElement *, guint session, gpointer self);
   static void on_pad(GstElement *, GstPad *pad, gpointer self);
+  static void on_pad_gone(GstElement *, GstPad *pad, gpointer self);
   static void on_bye(GstElement *, guint session, guint ssrc, gpointer self);
 
-  GstBin *const bin_;
+  const GObjectPtr<GstElement> bin_;
   const SessionSettings settings_;
   const std::vector<SessionMedia> media_;
+  const std::vector<std::shared_ptr<ReceiveOutput>> outputs_;
   PacketSender *const sender_;
   const CoreHooks hooks_;
-  std::function<ReceiveOutput *(size_t section)> output_hook_;
   std::vector<std::unique_ptr<Section>> sections_;
 
   GObjectPtr<GstElement> source_;
   GObjectPtr<GstElement> rtpbin_;
   GObjectPtr<GstElement> funnel_;
   GObjectPtr<GstElement> sink_;
+  GObjectPtr<GObject> session_;
   GObjectPtr<GstPad> entry_;
   GObjectPtr<GstPad> send_sink_;
   mutable GObjectPtr<GstElement> rtx_send_;
@@ -119,12 +127,22 @@ private:
   MidDemux demux_;
   std::vector<int> mid_ids_;
 
+  // A leaf; with it those that look at rtpsession are counted, and the end waits for them.
+  mutable GMutex look_mutex_;
+  mutable GCond looked_;
+  mutable unsigned lookers_ = 0;
+
   // A leaf; guards what follows, which changes once for each stream.
   mutable GMutex streams_mutex_;
   std::map<uint32_t, int> section_of_;
   std::map<uint32_t, GObjectPtr<GstElement>> jitterbuffers_;
   std::vector<std::pair<int, std::shared_ptr<ReceiveChain>>> chains_;
-  bool is_ending_ = false;
+  std::vector<uint32_t> gone_ssrcs_;
+  support::StructurePtr gone_stats_;
+
+  std::atomic<bool> has_gone_ = false;
+  std::atomic<bool> is_ending_ = false;
+  std::atomic<uint64_t> dropped_no_key_ = 0;
 
   std::atomic<bool> has_sent_ = false;
   std::atomic<bool> has_said_bye_ = false;

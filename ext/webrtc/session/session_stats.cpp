@@ -81,6 +81,28 @@ void SessionCore::append_source_stats(GValue *list, const GstStructure *source) 
   gst_value_list_append_and_take_value(list, &value);
 }
 
+StructurePtr SessionCore::jitterbuffer_stats(GstElement *jitterbuffer)
+{
+  GstStructure *raw = nullptr;
+  g_object_get(jitterbuffer, "stats", &raw, nullptr);
+  const StructurePtr own(raw);
+  StructurePtr stats(gst_structure_new_empty("jitterbuffer"));
+  for (const auto &[field, source] :
+       {std::pair("jitter-pushed", "num-pushed"), std::pair("jitter-lost", "num-lost"),
+        std::pair("jitter-late", "num-late"), std::pair("jitter-duplicates", "num-duplicates"),
+        std::pair("rtx-requested", "rtx-count"), std::pair("rtx-recovered", "rtx-success-count")})
+    gst_structure_set(stats.get(), field, G_TYPE_UINT64, own ? get_number(own.get(), source) : 0,
+                      nullptr);
+  return stats;
+}
+
+void SessionCore::add_jitterbuffer_stats(GstStructure *sum, const GstStructure *more)
+{
+  for (const char *field : {"jitter-pushed", "jitter-lost", "jitter-late", "jitter-duplicates",
+                            "rtx-requested", "rtx-recovered"})
+    add_up(sum, field, get_number(more, field));
+}
+
 void SessionCore::append_jitterbuffer_stats(GstStructure *stats) const
 {
   std::vector<GObjectPtr<GstElement>> jitterbuffers;
@@ -88,32 +110,36 @@ void SessionCore::append_jitterbuffer_stats(GstStructure *stats) const
     const MutexLock lock(streams_mutex_);
     for (const auto &[ssrc, jitterbuffer] : jitterbuffers_)
       jitterbuffers.push_back(jitterbuffer);
+    add_jitterbuffer_stats(stats, gone_stats_.get());
   }
-  for (const char *field : {"jitter-pushed", "jitter-lost", "jitter-late", "jitter-duplicates",
-                            "rtx-requested", "rtx-recovered"})
-    add_up(stats, field, 0);
-  for (const auto &jitterbuffer : jitterbuffers) {
-    GstStructure *raw = nullptr;
-    g_object_get(jitterbuffer.get(), "stats", &raw, nullptr);
-    const StructurePtr own(raw);
-    if (!own)
-      continue;
-    add_up(stats, "jitter-pushed", get_number(raw, "num-pushed"));
-    add_up(stats, "jitter-lost", get_number(raw, "num-lost"));
-    add_up(stats, "jitter-late", get_number(raw, "num-late"));
-    add_up(stats, "jitter-duplicates", get_number(raw, "num-duplicates"));
-    add_up(stats, "rtx-requested", get_number(raw, "rtx-count"));
-    add_up(stats, "rtx-recovered", get_number(raw, "rtx-success-count"));
-  }
+  for (const auto &jitterbuffer : jitterbuffers)
+    add_jitterbuffer_stats(stats, jitterbuffer_stats(jitterbuffer.get()).get());
+}
+
+bool SessionCore::begin_look() const
+{
+  const MutexLock lock(look_mutex_);
+  if (is_ending_)
+    return false;
+  lookers_++;
+  return true;
+}
+
+void SessionCore::end_look() const
+{
+  const MutexLock lock(look_mutex_);
+  lookers_--;
+  g_cond_broadcast(&looked_);
 }
 
 void SessionCore::for_each_source(const std::function<void(const GstStructure *)> &visit) const
 {
-  const auto session = rtp_session();
-  if (!session)
+  // rtpsession empties its table without its lock when it stops.
+  if (!session_ || GST_STATE_TARGET(rtpbin_.get()) < GST_STATE_PAUSED || !begin_look())
     return;
   GstStructure *raw = nullptr;
-  g_object_get(session.get(), "stats", &raw, nullptr);
+  g_object_get(session_.get(), "stats", &raw, nullptr);
+  end_look();
   const StructurePtr all(raw);
   const GValue *sources = all ? gst_structure_get_value(all.get(), "source-stats") : nullptr;
   const auto *array =
@@ -140,16 +166,18 @@ StructurePtr SessionCore::stats() const
     asked_out += section->outgoing->asked();
     passed_out += section->outgoing->passed();
   }
-  guint64 dropped_no_key = 0;
+  guint64 dropped_no_key = dropped_no_key_;
+  guint64 streams = 0;
   {
     const MutexLock lock(streams_mutex_);
+    streams = chains_.size();
     for (const auto &[section, chain] : chains_)
       dropped_no_key += chain->dropped_no_key();
   }
   append_jitterbuffer_stats(stats.get());
   const StructurePtr link(gst_sl_link_pad_get_stats(GST_SL_LINK_PAD(entry_.get())));
-  gst_structure_set(stats.get(), "keyframe-requests-received", G_TYPE_UINT64, asked_in,
-                    "keyframe-requests-obeyed", G_TYPE_UINT64, passed_in,
+  gst_structure_set(stats.get(), "streams", G_TYPE_UINT64, streams, "keyframe-requests-received",
+                    G_TYPE_UINT64, asked_in, "keyframe-requests-obeyed", G_TYPE_UINT64, passed_in,
                     "keyframe-requests-wanted", G_TYPE_UINT64, asked_out, "keyframe-requests-sent",
                     G_TYPE_UINT64, passed_out, "dropped-unassociated", G_TYPE_UINT64,
                     unassociated_.load(), "dropped-malformed", G_TYPE_UINT64, malformed_.load(),
