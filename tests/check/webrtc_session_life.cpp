@@ -236,11 +236,9 @@ GST_START_TEST(test_streams_that_are_over_are_freed)
   pair.begin({video()});
   pair.b.add_output(MediaKind::Video);
   pair.connect();
-  guint64 most = 0;
   for (uint32_t i = 1; i <= 3; i++) {
     const size_t before = pair.b.count(MediaKind::Video);
     ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= before + 10; }));
-    most = std::max(most, pair.b.stat("streams"));
     pair.a.session().begin_bye();
     SessionMedia next = video();
     next.local.ssrc = kVideoSsrc + i;
@@ -250,7 +248,6 @@ GST_START_TEST(test_streams_that_are_over_are_freed)
   const size_t before = pair.b.count(MediaKind::Video);
   ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= before + 10; }));
   const guint64 pushed = pair.b.stat("jitter-pushed");
-  ck_assert_uint_ge(most, 2);
   ck_assert(eventually([&] { return pair.b.stat("streams") == 1; }, 15000));
   // What they counted stays in the sums.
   ck_assert_uint_ge(pair.b.stat("jitter-pushed"), pushed);
