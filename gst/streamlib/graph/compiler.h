@@ -91,7 +91,7 @@ private:
   // Of replace().
   StepResult move_inputs(Node &node, GstElement *element);
   void drain(Node &node);
-  void exchange_outputs(Node &node, GstElement *from, GstElement *to);
+  void exchange_outputs(Node &node, GstElement *to);
 
   StepResult raise(const std::vector<GObjectPtr<GstElement>> &elements, GstState state);
   Output *take_output(Node &node, const std::string &pad);

@@ -88,7 +88,7 @@ bool is_live(GstElement *element)
 }
 
 // The one of the element's pads that this output stands for.
-GObjectPtr<GstPad> pad_for(GstElement *element, const Output &output, GstSlFanout *fanout)
+GObjectPtr<GstPad> pad_for(GstElement *element, const Output &output)
 {
   for (const auto &pad : source_pads(element)) {
     const CStr name(gst_pad_get_name(pad.get()));
@@ -101,7 +101,6 @@ GObjectPtr<GstPad> pad_for(GstElement *element, const Output &output, GstSlFanou
     if (output.pad == name.get() || output.pad == template_name.get() || output.pad.empty())
       return pad;
   }
-  (void)fanout;
   return {};
 }
 
@@ -122,19 +121,16 @@ Compiler::StepResult Compiler::replace(const std::string &id)
     return moved;
   if (flows)
     drain(*node);
-  exchange_outputs(*node, previous.get(), next.get());
+  exchange_outputs(*node, next.get());
 
   // From here on the node is the new element.
   const Old &old = old_.back();
   node->element = next;
   node->generation++;
-  undo([node, previous] {
+  host_.watch_pads(*node);
+  undo([this, node, previous] {
     node->element = previous;
     node->generation--;
-  });
-  host_.watch_pads(*node);
-  undo([this, node, previous, next] {
-    node->element = previous;
     host_.watch_pads(*node);
   });
   for (const auto &input : node->inputs)
@@ -231,7 +227,7 @@ void Compiler::drain(Node &node)
 
 // The old element stands still between two of its buffers, or waits where it is until it is
 // stopped.
-void Compiler::exchange_outputs(Node &node, GstElement *from, GstElement *to)
+void Compiler::exchange_outputs(Node &node, GstElement *to)
 {
   struct Stopped {
     GObjectPtr<GstPad> pad;
@@ -260,11 +256,10 @@ void Compiler::exchange_outputs(Node &node, GstElement *from, GstElement *to)
     gst_pad_unlink(item.pad.get(), item.sink.get());
   for (const auto &output : node.outputs) {
     GstPad *sink = fanout_sink(output->fanout.get());
-    if (const auto pad = pad_for(to, *output, output->fanout.get()))
+    if (const auto pad = pad_for(to, *output))
       gst_pad_link_full(pad.get(), sink, GST_PAD_LINK_CHECK_HIERARCHY);
   }
-  undo([this, stopped, &node] {
-    (void)node;
+  undo([stopped] {
     for (const Stopped &item : *stopped) {
       if (const auto pad = adopt_object(gst_pad_get_peer(item.sink.get())))
         gst_pad_unlink(pad.get(), item.sink.get());
@@ -273,7 +268,6 @@ void Compiler::exchange_outputs(Node &node, GstElement *from, GstElement *to)
         gst_pad_remove_probe(item.pad.get(), item.probe);
     }
   });
-  (void)from;
 }
 
 }  // namespace streamlib::graph
