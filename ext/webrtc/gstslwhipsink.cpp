@@ -247,6 +247,7 @@ void end(GstSlWhipSink *self)
                         ("The session did not end in two seconds; the server may keep it for a "
                          "while."),
                         (nullptr));
+  g_object_notify(G_OBJECT(self), "state");
 }
 
 GstStateChangeReturn change_state(GstElement *element, GstStateChange transition)

@@ -208,8 +208,11 @@ bool WhipPublisher::end()
     const MutexLock lock(mutex_);
     std::swap(limit, drain_limit_);
   }
-  if (!current->end_and_wait())
-    return false;
+  if (!current->end_and_wait()) {
+    // In a message handler of the I/O thread it may be all but over; it stays until that returns.
+    const PeerState state = current->state();
+    return state == PeerState::Closed || state == PeerState::Failed;
+  }
   const MutexLock lock(mutex_);
   peer_.reset();
   return true;

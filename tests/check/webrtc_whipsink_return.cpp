@@ -80,6 +80,42 @@ GST_START_TEST(end_while_it_reconnects)
 }
 GST_END_TEST
 
+// The EOS message comes in the I/O thread, and a synchronous handler may stop the pipeline there.
+GST_START_TEST(stopped_in_the_io_thread)
+{
+  WhipServer server;
+  struct Stop {
+    GstElement *pipeline = nullptr;
+    std::atomic<gint64> took_us = -1;
+  } stop;
+  for (int i = 0; i < 3; i++) {
+    Publisher publisher(server, "",
+                        to("audio_0",
+                           "audiotestsrc is-live=true num-buffers=60 "
+                           "samplesperbuffer=480 ! audio/x-raw,rate=48000"));
+    stop.pipeline = publisher.pipeline();
+    stop.took_us = -1;
+    const auto bus = adopt_object(gst_element_get_bus(publisher.pipeline()));
+    gst_bus_set_sync_handler(
+        bus.get(),
+        [](GstBus *, GstMessage *message, gpointer data) {
+          auto *own = static_cast<Stop *>(data);
+          if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
+            const gint64 begin = g_get_monotonic_time();
+            gst_element_set_state(own->pipeline, GST_STATE_NULL);
+            own->took_us = g_get_monotonic_time() - begin;
+          }
+          return GST_BUS_PASS;
+        },
+        &stop, nullptr);
+    publisher.play();
+    ck_assert(eventually([&] { return stop.took_us >= 0; }));
+    ck_assert_int_lt(stop.took_us, limit_ms(1000) * 1000);
+    gst_bus_set_sync_handler(bus.get(), nullptr, nullptr, nullptr);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(stopped_at_any_moment)
 {
   constexpr int kRounds = 50;
@@ -130,6 +166,7 @@ static Suite *webrtc_whipsink_return_suite()
   tcase_add_test(cases, closed_by_the_peer_is_the_end_where_it_is_to_be);
   tcase_add_test(cases, dead_peer_is_noticed_and_replaced);
   tcase_add_test(cases, end_while_it_reconnects);
+  tcase_add_test(cases, stopped_in_the_io_thread);
   tcase_add_test(cases, stopped_at_any_moment);
   suite_add_tcase(suite, cases);
   return suite;

@@ -67,6 +67,9 @@ public:
   bool end_and_wait() override
   {
     end();
+    // It would wait for itself: a message handler of the application, in the I/O thread.
+    if (g_main_context_is_owner(context_))
+      return is_over_;
     const gint64 end_us = g_get_monotonic_time() + gint64{kEndLimitMs} * 1000 + kMarginUs;
     const MutexLock lock(mutex_);
     while (!is_over_)

@@ -41,8 +41,9 @@ public:
 
   // Any thread; returns at once. What was begun is ended in order, and the state Closed follows.
   virtual void end() = 0;
-  // Not the I/O context, no streaming thread. Ends it and waits until it is over, for kEndLimitMs
-  // and a little: false when that was not enough, which means that something does not return.
+  // No streaming thread. Ends it and waits until it is over, for kEndLimitMs and a little: false
+  // when that was not enough, which means that something does not return. In the I/O context, which
+  // is what would end it, it returns at once.
   virtual bool end_and_wait() = 0;
   // Any thread. No listener is called any more, and the session is the owner's again.
   virtual bool is_over() const = 0;
