@@ -158,7 +158,7 @@ Result<GObjectPtr<GstElement>> SendChain::make_payloader(const SendChainConfig &
   if (config.local.ssrc)
     g_object_set(payloader.get(), "ssrc", *config.local.ssrc, nullptr);
   if (std::string_view(facts->name) == "H264") {
-    g_object_set(payloader.get(), "config-interval", -1, nullptr);
+    // SPS and PPS are the parser's affair: the payloader would put them before each slice.
     gst_util_set_object_arg(G_OBJECT(payloader.get()), "aggregate-mode", "zero-latency");
   } else if (std::string_view(facts->name) == "VP8" || std::string_view(facts->name) == "VP9") {
     gst_util_set_object_arg(G_OBJECT(payloader.get()), "picture-id-mode", "15-bit");
