@@ -219,6 +219,7 @@ ConnectionFailure Connection::transport_failure() const
                                      : GST_RESOURCE_ERROR_READ;
   ConnectionFailure failure = failure_with(GST_RESOURCE_ERROR, code, reason_, facts_);
   failure.may_pass = !is_wrong_peer;
+  failure.is_end = was_connected_ && state_ == TransportState::Closed;
   return failure;
 }
 

@@ -61,6 +61,8 @@ struct PeerProblem {
   int code = 0;
   std::string text;
   std::string debug;
+  // The peer has ended a connection in order.
+  bool is_end = false;
 };
 
 // Called with no lock held, never after the peer is over.
