@@ -81,8 +81,20 @@ class Documented(Runs):
 
     def test_all_are_tested(self):
         tested = {"hello", "camera-display", "bouncing-ball", "edges", "news-cast", "chord",
-                  "audio-mixer"}
+                  "audio-mixer", "publish", "play"}
         self.assertEqual({path.stem for path in GRAPHS.glob("*.json")}, tested)
+
+    def test_publish_and_play(self):
+        """They need a server: what is wrong without one is said."""
+        for name, endpoint in (("publish", "whip-endpoint"), ("play", "whep-endpoint")):
+            path = GRAPHS / f"{name}.json"
+            code, output, errors = self.run_script(path, "--check")
+            self.assertEqual((code, errors), (0, ""), output)
+            code, output, errors = self.run_script(
+                path, "--set", f"{name}.{endpoint}=http://127.0.0.1:1/live", "--set",
+                f"{name}.reconnect=never", "--seconds", "5")
+            self.assertNotEqual(code, 0, output)
+            self.assertIn("127.0.0.1:1", errors)
 
     def test_hello(self):
         pixel = self.shown("hello")
