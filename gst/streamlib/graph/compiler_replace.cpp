@@ -185,11 +185,7 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
     undo([this, moved, before, after] {
       detach(*moved);
       gst_pad_unlink(moved->branch->pad.get(), after->entry.get());
-      if (before->had_eos) {
-        gst_pad_send_event(before->entry.get(), gst_event_new_flush_start());
-        gst_pad_send_event(before->entry.get(), gst_event_new_flush_stop(FALSE));
-        before->had_eos = false;
-      }
+      before->restart();
       gst_pad_link_full(moved->branch->pad.get(), before->entry.get(),
                         GST_PAD_LINK_CHECK_HIERARCHY);
       moved->input = before;
@@ -217,9 +213,7 @@ void Compiler::drain(Node &node)
     flags.push_back(std::move(flag));
   }
   for (const auto &input : old.inputs) {
-    // Whoever is in the pad holds its stream lock.
-    send_in_background(input->entry, gst_event_new_eos());
-    input->had_eos = true;
+    input->end();
   }
   if (!wait_for_all(*host_.worker, flags, kDrainLimit))
     GST_WARNING_OBJECT(host_.bin, "%s did not give out all that it held", node.spec.id.c_str());

@@ -33,16 +33,6 @@ void set_link_properties(gpointer object, const FlatLink &link)
                link.depth.value_or(0), nullptr);
 }
 
-// Makes an input ready for another stream after the end of one.
-void restart_input(Input &input)
-{
-  if (!input.had_eos)
-    return;
-  gst_pad_send_event(input.entry.get(), gst_event_new_flush_start());
-  gst_pad_send_event(input.entry.get(), gst_event_new_flush_stop(FALSE));
-  input.had_eos = false;
-}
-
 }  // namespace
 
 Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *element,
@@ -151,7 +141,7 @@ Compiler::StepResult Compiler::link(const FlatLink &spec)
   if (!input)
     return input.error();
   wire->input = *input;
-  restart_input(*wire->input);
+  wire->input->restart();
   GstSlFanout *fanout = wire->output->fanout.get();
   wire->branch = add_branch(fanout);
   if (!wire->input->link && !GST_IS_SL_LINK_PAD(wire->input->target.get()))
@@ -311,16 +301,13 @@ void Compiler::end_inputs()
     }
     if (host_.level < GST_STATE_PAUSED)
       continue;
-    GstEvent *event = nullptr;
     if (wire->to->spec.on_upstream_removed == UpstreamRemoved::Eos) {
-      event = gst_event_new_eos();
-      input->had_eos = true;
-    } else {
-      const GstClockTime now = host_.running_time();
-      event = gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0, GST_CLOCK_TIME_NONE);
+      input->end();
+      continue;
     }
-    // Whoever is in the pad holds its stream lock.
-    send_in_background(input->entry, event);
+    const GstClockTime now = host_.running_time();
+    send_in_background(input->entry, gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0,
+                                                       GST_CLOCK_TIME_NONE));
   }
   gone_wires_.clear();
 }

@@ -179,7 +179,7 @@ void Engine::lower(GstState state)
     for (const auto &input : node->inputs) {
       if (input->link)
         add(input->link, id);
-      input->had_eos = false;
+      input->eos = nullptr;
     }
     for (const auto &output : node->outputs)
       add(share_object(GST_ELEMENT(output->fanout.get())), id);

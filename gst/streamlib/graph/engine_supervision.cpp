@@ -153,8 +153,7 @@ void Engine::end_consumers(Node &node)
     if (wire->from != &node || level_ < GST_STATE_PAUSED ||
         wire->to->spec.on_upstream_removed != UpstreamRemoved::Eos)
       continue;
-    send_in_background(wire->input->entry, gst_event_new_eos());
-    wire->input->had_eos = true;
+    wire->input->end();
   }
 }
 
@@ -200,7 +199,7 @@ bool Engine::cycle(Node &node)
       continue;
     gst_element_set_state(input->link.get(), GST_STATE_READY);
     gst_element_set_state(input->link.get(), level_);
-    input->had_eos = false;
+    input->eos = nullptr;
   }
   if (ok && level_ >= GST_STATE_PAUSED)
     forgo_preroll(element);
@@ -230,11 +229,8 @@ void Engine::restart_node(const std::string &id, unsigned generation)
     fresh_.insert(node->element.get());
   }
   for (const auto &wire : running_.wires) {
-    if (wire->from == node && wire->input->had_eos) {
-      gst_pad_send_event(wire->input->entry.get(), gst_event_new_flush_start());
-      gst_pad_send_event(wire->input->entry.get(), gst_event_new_flush_stop(FALSE));
-      wire->input->had_eos = false;
-    }
+    if (wire->from == node)
+      wire->input->restart();
   }
   const bool ok = cycle(*node);
   std::string why;

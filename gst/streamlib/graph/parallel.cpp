@@ -149,11 +149,16 @@ void retire_in_background(GObjectPtr<GstElement> element, std::function<void()> 
     retire();
 }
 
-void send_in_background(GObjectPtr<GstPad> pad, GstEvent *event)
+EventSent send_in_background(GObjectPtr<GstPad> pad, GstEvent *event)
 {
-  const auto send = [pad = std::move(pad), event] { gst_pad_send_event(pad.get(), event); };
+  auto sent = std::make_shared<std::atomic<bool>>(false);
+  const auto send = [pad = std::move(pad), event, sent] {
+    gst_pad_send_event(pad.get(), event);
+    sent->store(true);
+  };
   if (!start_thread("sl-graph-event", send))
     send();
+  return sent;
 }
 
 }  // namespace streamlib::graph

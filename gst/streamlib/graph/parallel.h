@@ -2,6 +2,7 @@
 // Changes the states of many elements at once, and does not wait for those that never return.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -51,7 +52,11 @@ private:
 // Sets an element to NULL on a thread of its own, and holds it until then.
 void retire_in_background(support::GObjectPtr<GstElement> element, std::function<void()> done);
 
-// Sends an event into a sink pad, on a thread of its own.
-void send_in_background(support::GObjectPtr<GstPad> pad, GstEvent *event);
+// Set when an event has been given to its pad, or refused by it.
+using EventSent = std::shared_ptr<std::atomic<bool>>;
+
+// Sends an event into a sink pad, on a thread of its own: whoever is in the pad holds its stream
+// lock.
+EventSent send_in_background(support::GObjectPtr<GstPad> pad, GstEvent *event);
 
 }  // namespace streamlib::graph

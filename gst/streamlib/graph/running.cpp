@@ -2,8 +2,27 @@
 #include "gst/streamlib/graph/running.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace streamlib::graph {
+
+void Input::end()
+{
+  eos = send_in_background(entry, gst_event_new_eos());
+}
+
+void Input::restart()
+{
+  const EventSent sent = std::exchange(eos, nullptr);
+  if (!sent)
+    return;
+  gst_pad_send_event(entry.get(), gst_event_new_flush_start());
+  // While it flushes the pad refuses the end of the old stream, which may still be on its way.
+  const int64_t until = g_get_monotonic_time() + 500 * G_TIME_SPAN_MILLISECOND;
+  while (!sent->load() && g_get_monotonic_time() < until)
+    g_usleep(200);
+  gst_pad_send_event(entry.get(), gst_event_new_flush_stop(FALSE));
+}
 
 Output *Node::output(std::string_view pad) const
 {

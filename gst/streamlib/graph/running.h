@@ -11,6 +11,7 @@
 
 #include "gst/streamlib/graph/description.h"
 #include "gst/streamlib/graph/fanout.h"
+#include "gst/streamlib/graph/parallel.h"
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
 
@@ -43,7 +44,11 @@ struct Input {
   // What a branch is linked to.
   GObjectPtr<GstPad> entry;
   // Its stream ended while the node stayed: the next one begins after a flush.
-  bool had_eos = false;
+  EventSent eos;
+
+  void end();
+  // Makes it ready for another stream; does nothing where the last one has not ended.
+  void restart();
 };
 
 struct Node {
