@@ -34,6 +34,7 @@ CompileFailure Compiler::failure(const std::string &pointer, std::string reason)
 Result<Done, CompileFailure> Compiler::carry_out(const Plan &plan, const FlatGraph &desired)
 {
   desired_ = &desired;
+  index_.emplace(desired);
   int number = 0;
   for (const Step &step : plan.steps) {
     if (step.kind >= StepKind::Close && step.kind <= StepKind::Open && !instant_reached_) {
@@ -332,12 +333,16 @@ void Compiler::commit()
     if (Node *node = running_.find(spec.id))
       node->spec = spec;
   }
+  std::map<std::pair<PadName, PadName>, Wire *> wires;
+  for (const auto &wire : running_.wires)
+    wires.emplace(std::pair(wire->spec.from, wire->spec.to), wire.get());
   for (const FlatLink &spec : desired_->links) {
-    if (Wire *wire = running_.find(spec))
-      wire->spec = spec;
+    const auto wire = wires.find(std::pair(spec.from, spec.to));
+    if (wire != wires.end())
+      wire->second->spec = spec;
   }
   for (auto it = running_.nodes.begin(); it != running_.nodes.end();) {
-    if (desired_->find(it->first) != nullptr) {
+    if (index_->node(it->first) != nullptr) {
       ++it;
       continue;
     }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -108,11 +109,12 @@ private:
   void roll_back();
   void undo(std::function<void()> function) { undo_.push_back(std::move(function)); }
   CompileFailure failure(const std::string &pointer, std::string reason) const;
-  const FlatNode &desired_node(const std::string &id) const { return *desired_->find(id); }
+  const FlatNode &desired_node(const std::string &id) const { return *index_->node(id); }
 
   CompileHost &host_;
   Running &running_;
   const FlatGraph *desired_ = nullptr;
+  std::optional<GraphIndex> index_;  // Of desired_.
   std::vector<std::function<void()>> undo_;
   // New elements by node; of a node that is there already, those that are to replace the old ones.
   std::map<std::string, GObjectPtr<GstElement>> fresh_;

@@ -135,7 +135,7 @@ Compiler::StepResult Compiler::link(const FlatLink &spec)
   wire->spec = spec;
   wire->from = from;
   wire->to = to;
-  wire->is_fused = is_fused(*desired_, spec);
+  wire->is_fused = is_fused(*index_, spec);
   wire->output = take_output(*from, spec.from.pad);
   auto input = take_input(*to, to->element.get(), spec, wire->is_fused);
   if (!input)

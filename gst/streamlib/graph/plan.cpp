@@ -151,11 +151,6 @@ std::string text_of(const FlatLink &link)
   return to_text(link.from) + " -> " + to_text(link.to);
 }
 
-bool same_ends(const FlatLink &one, const FlatLink &other)
-{
-  return one.from == other.from && one.to == other.to;
-}
-
 class Planner {
 public:
   Planner(const FlatGraph &running, const FlatGraph &desired, const PlanContext &context)
@@ -342,9 +337,10 @@ private:
     plan_.nodes.assign(touched_.begin(), touched_.end());
     for (const FlatNode &node : desired_.nodes)
       plan_.untouched += touched_.count(node.id) == 0 ? 1 : 0;
+    const GraphIndex index(desired_);
     for (const FlatLink &link : desired_.links) {
       std::string why;
-      if (is_fused(desired_, link, &why))
+      if (is_fused(index, link, &why))
         plan_.fused.push_back(text_of(link) + ": " + why);
     }
   }
@@ -394,7 +390,7 @@ const char *name_of(StepKind kind)
   return "unknown";
 }
 
-bool is_fused(const FlatGraph &graph, const FlatLink &link, std::string *why)
+bool is_fused(const GraphIndex &graph, const FlatLink &link, std::string *why)
 {
   const auto say = [&](const char *text) {
     if (why != nullptr)
@@ -403,18 +399,16 @@ bool is_fused(const FlatGraph &graph, const FlatLink &link, std::string *why)
   };
   if (link.policy || link.depth)
     return false;
-  const FlatNode *from = graph.find(link.from.node);
-  const FlatNode *to = graph.find(link.to.node);
+  const FlatNode *from = graph.node(link.from.node);
+  const FlatNode *to = graph.node(link.to.node);
   if (from == nullptr || to == nullptr || is_processor(factory_of(*to).get()))
     return false;
   if (to->scheduling == GST_SL_SCHEDULING_INLINE)
     return say("inline was asked for");
   if (to->scheduling || to->priority || !is_light(*from))
     return false;
-  for (const FlatLink &other : graph.links) {
-    if (!same_ends(other, link) && other.from == link.from)
-      return false;
-  }
+  if (graph.has_other_consumer(link))
+    return false;
   return say("a light converter before its only consumer");
 }
 

@@ -8,6 +8,7 @@
 #include <gst/gst.h>
 
 #include "gst/streamlib/graph/description.h"
+#include "gst/streamlib/graph/graph_index.h"
 
 namespace streamlib::graph {
 
@@ -68,6 +69,6 @@ struct PlanContext {
 Plan make_plan(const FlatGraph &running, const FlatGraph &desired, const PlanContext &context);
 
 // Whether the compiler joins the two ends of this link into one thread.
-bool is_fused(const FlatGraph &graph, const FlatLink &link, std::string *why = nullptr);
+bool is_fused(const GraphIndex &graph, const FlatLink &link, std::string *why = nullptr);
 
 }  // namespace streamlib::graph

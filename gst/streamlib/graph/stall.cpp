@@ -2,6 +2,9 @@
 #include "gst/streamlib/graph/stall.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 
 namespace streamlib::graph {
 
@@ -23,7 +26,13 @@ std::string count_text(uint64_t count, const char *what)
 
 class Search {
 public:
-  Search(const Figures &figures, int64_t now) : figures_(figures), now_(now) {}
+  Search(const Figures &figures, int64_t now) : figures_(figures), now_(now)
+  {
+    for (const auto &[key, link] : figures.links) {
+      outputs_[link.source.node].push_back(&link);
+      inputs_[link.target.node].push_back(&link);
+    }
+  }
 
   Stall run() const
   {
@@ -37,6 +46,16 @@ public:
   }
 
 private:
+  using Links = std::vector<const LinkFigures *>;
+  using LinksByNode = std::unordered_map<std::string_view, Links>;
+
+  static const Links &of(const LinksByNode &links, const std::string &id)
+  {
+    static const Links kNone;
+    const auto found = links.find(id);
+    return found != links.end() ? found->second : kNone;
+  }
+
   const NodeFigures *node(const std::string &id) const
   {
     const auto found = figures_.nodes.find(id);
@@ -84,9 +103,9 @@ private:
 
   bool is_blocked_behind(const std::string &id) const
   {
-    return std::any_of(figures_.links.begin(), figures_.links.end(), [&](const auto &entry) {
-      return entry.second.source.node == id && entry.second.state == LinkState::Blocked;
-    });
+    const Links &outputs = of(outputs_, id);
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [](const LinkFigures *link) { return link->state == LinkState::Blocked; });
   }
 
   std::string why_blocked(const LinkFigures &link) const
@@ -95,11 +114,10 @@ private:
                                                (link.level == 1 ? " waits" : " wait") + " before it"
                                          : std::string();
     // A node that joins streams waits for the one that does not come.
-    for (const auto &[key, other] : figures_.links) {
-      if (other.target.node == link.target.node && other.target != link.target &&
-          other.state != LinkState::Blocked && other.state != LinkState::Flowing &&
-          other.state != LinkState::Eos)
-        return "it waits for data from " + other.from + waiting;
+    for (const LinkFigures *other : of(inputs_, link.target.node)) {
+      if (other->target != link.target && other->state != LinkState::Blocked &&
+          other->state != LinkState::Flowing && other->state != LinkState::Eos)
+        return "it waits for data from " + other->from + waiting;
     }
     const std::string span = ms_text(now_ - link.moved_at);
     return (link.is_in_step ? "it has worked on one buffer for " + span
@@ -107,16 +125,8 @@ private:
            waiting;
   }
 
-  bool is_fed(const std::string &id) const
-  {
-    return std::any_of(figures_.links.begin(), figures_.links.end(),
-                       [&](const auto &entry) { return entry.second.target.node == id; });
-  }
-  bool feeds(const std::string &id) const
-  {
-    return std::any_of(figures_.links.begin(), figures_.links.end(),
-                       [&](const auto &entry) { return entry.second.source.node == id; });
-  }
+  bool is_fed(const std::string &id) const { return !of(inputs_, id).empty(); }
+  bool feeds(const std::string &id) const { return !of(outputs_, id).empty(); }
   bool may_give(const NodeFigures &node) const
   {
     return node.state == NodeState::Running && !node.has_ended && node.standby.empty() &&
@@ -137,11 +147,9 @@ private:
   int64_t patience_of(const NodeFigures &node) const
   {
     int64_t patience = kSilence;
-    for (const auto &[key, link] : figures_.links) {
-      if (link.source.node != node.id)
-        continue;
-      patience = std::max(patience, link.patience());
-      if (is_held(link.target.node) || link.state == LinkState::Blocked)
+    for (const LinkFigures *link : of(outputs_, node.id)) {
+      patience = std::max(patience, link->patience());
+      if (is_held(link->target.node) || link->state == LinkState::Blocked)
         return INT64_MAX;
     }
     return patience;
@@ -160,6 +168,8 @@ private:
 
   const Figures &figures_;
   const int64_t now_;
+  LinksByNode outputs_;
+  LinksByNode inputs_;
 };
 
 }  // namespace
