@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 
-PROGRAMS = ["link_bench", "calls_bench", "forms_bench", "dispatch_bench", "executor_bench"]
+PROGRAMS = ["link_bench", "calls_bench", "forms_bench", "dispatch_bench", "executor_bench",
+            "graph_bench"]
 SKIPPED = 77
 
 
