@@ -45,7 +45,7 @@ GST_START_TEST(closed_by_the_peer_is_the_end_where_it_is_to_be)
   check_flows(publisher, server, MediaKind::Video, 10);
   server.close_sessions();
   ck_assert(publisher.error().is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE));
-  ck_assert_str_eq(publisher.state().c_str(), "failed");
+  ck_assert(publisher.state() == "failed");
 }
 GST_END_TEST
 
@@ -76,7 +76,7 @@ GST_START_TEST(end_while_it_reconnects)
   server.refuse(503, 1000);
   publisher.play();
   ck_assert(publisher.message(GST_MESSAGE_EOS, 10000));
-  ck_assert_str_eq(publisher.state().c_str(), "closed");
+  ck_assert(publisher.state() == "closed");
 }
 GST_END_TEST
 
