@@ -58,7 +58,8 @@ GST_END_TEST
 GST_START_TEST(peer_that_is_not_found_is_an_error)
 {
   WhipServer server({.is_deaf = true});
-  Publisher publisher(server, "reconnect=never timeout=1", to("audio_0", kAudio));
+  Publisher publisher(server, "reconnect=never timeout=" + std::to_string(limit_ms(1)),
+                      to("audio_0", kAudio));
   publisher.play();
   const auto error = publisher.error();
   ck_assert_msg(error.is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE), "%s",

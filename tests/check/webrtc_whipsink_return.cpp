@@ -105,7 +105,9 @@ GST_START_TEST(stopped_in_the_io_thread)
             gst_element_set_state(own->pipeline, GST_STATE_NULL);
             own->took_us = g_get_monotonic_time() - begin;
           }
-          return GST_BUS_PASS;
+          // One that is posted to the bus after NULL has emptied it keeps the pipeline for ever.
+          gst_message_unref(message);
+          return GST_BUS_DROP;
         },
         &stop, nullptr);
     publisher.play();
