@@ -114,16 +114,16 @@ class Session:
                 self.sound.add(samples, seconds)
 
     async def answer(self, offer):
-        await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(offer, "offer"))
         if self.plays:
+            # Before the offer is taken, which decides about codecs.
             begin = time.monotonic() + 0.1
-            for transceiver in self.peer.getTransceivers():
-                is_video = transceiver.kind == "video"
-                self.peer.addTrack(PatternVideo(begin) if is_video else PatternAudio(begin))
-                if is_video:
-                    codecs = aiortc.RTCRtpSender.getCapabilities("video").codecs
-                    transceiver.setCodecPreferences(
+            codecs = aiortc.RTCRtpSender.getCapabilities("video").codecs
+            for track in (PatternVideo(begin), PatternAudio(begin)):
+                made = self.peer.addTransceiver(track, "sendonly")
+                if track.kind == "video":
+                    made.setCodecPreferences(
                         [c for c in codecs if c.mimeType.lower() == "video/" + self.codec])
+        await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(offer, "offer"))
         await self.peer.setLocalDescription(await self.peer.createAnswer())
         for transceiver in self.peer.getTransceivers():
             self.note_reports(transceiver.kind, transceiver.receiver)

@@ -2,6 +2,7 @@
 """The pattern as live sources of GStreamer, and sinks that check it."""
 import array
 import threading
+import time
 
 import gi
 gi.require_version("Gst", "1.0")
@@ -44,12 +45,15 @@ def sources(video_tail, audio_tail):
 
 
 class Feeder:
-    """Feeds the sources of a pipeline until it is stopped, or for a number of seconds, then EOS."""
+    """Feeds the sources of a pipeline until it is stopped, or for a number of seconds, then EOS. Where
+    MAY_GO is there, what follows the first buffers waits until it says yes."""
 
-    def __init__(self, pipeline, seconds=None):
+    def __init__(self, pipeline, seconds=None, may_go=None):
         self.sound = pattern.second_of_sound().tobytes()
-        self.seconds = seconds
+        self.pipeline, self.seconds, self.may_go = pipeline, seconds, may_go
         self.is_stopped = False
+        self.waited = None if may_go else 0
+        self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self._feed, args=(pipeline.get_by_name(name), make),
                                          daemon=True)
                         for name, make in (("pattern-video", self._picture),
@@ -71,11 +75,22 @@ class Feeder:
         start = number % 50 * 3840
         return self.sound[start:start + 3840], number * 20 * Gst.MSECOND, 20 * Gst.MSECOND
 
+    def _wait(self):
+        """How much later everything is for the wait, the same for both media."""
+        while not self.is_stopped and not self.may_go():
+            time.sleep(0.01)
+        with self.lock:
+            if self.waited is None:
+                self.waited = (self.pipeline.get_clock().get_time() - self.pipeline.get_base_time() -
+                               100 * Gst.MSECOND)
+            return self.waited
+
     def _feed(self, source, make):
-        # A live source begins now, however long the pipeline has been there.
         begin = 0
         number = 0
         while not self.is_stopped:
+            if number == 2 and self.may_go:
+                begin = self._wait()
             data, pts, duration = make(number)
             if self.seconds is not None and pts >= self.seconds * Gst.SECOND:
                 source.end_of_stream()

@@ -102,7 +102,8 @@ class Session:
         if self.pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
             raise Refused("the pipeline does not start")
         if self.pipeline.get_by_name("pattern-video"):
-            self.feeder = Feeder(self.pipeline)
+            # What waited for the connection would come all at once.
+            self.feeder = Feeder(self.pipeline, may_go=lambda: self.state() == "connected")
             self.feeder.start()
 
     def offer(self):
