@@ -37,16 +37,12 @@ void make_patient(GstElement *decoder)
   set_where_known(decoder, "use-inband-fec", "true");
 }
 
-// The best one that can be opened: hardware may be busy, or not there.
-GObjectPtr<GstElement> open_decoder(GstCaps *encoded)
+// The best of a list that can be opened: hardware may be busy, or not there.
+GObjectPtr<GstElement> open_one_of(GList *factories)
 {
   const auto raw = adopt_mini(gst_caps_from_string("video/x-raw; audio/x-raw"));
-  GList *all =
-      gst_element_factory_list_get_elements(GST_ELEMENT_FACTORY_TYPE_DECODER, GST_RANK_MARGINAL);
-  all = g_list_sort(all, gst_plugin_feature_rank_compare_func);
-  GList *fitting = gst_element_factory_list_filter(all, encoded, GST_PAD_SINK, FALSE);
   GObjectPtr<GstElement> result;
-  for (GList *node = fitting; node != nullptr && !result; node = node->next) {
+  for (GList *node = factories; node != nullptr && !result; node = node->next) {
     auto *factory = GST_ELEMENT_FACTORY(node->data);
     if (!gst_element_factory_can_src_any_caps(factory, raw.get()))
       continue;
@@ -59,7 +55,23 @@ GObjectPtr<GstElement> open_decoder(GstCaps *encoded)
     else
       gst_element_set_state(decoder.get(), GST_STATE_NULL);
   }
-  gst_plugin_feature_list_free(fitting);
+  return result;
+}
+
+// Those that take whatever the caps may stand for come first: vp8alphadecodebin, which has a high
+// rank, wants a stream that says codec-alpha, and would fit one that says nothing.
+GObjectPtr<GstElement> open_decoder(GstCaps *encoded)
+{
+  GList *all =
+      gst_element_factory_list_get_elements(GST_ELEMENT_FACTORY_TYPE_DECODER, GST_RANK_MARGINAL);
+  all = g_list_sort(all, gst_plugin_feature_rank_compare_func);
+  GObjectPtr<GstElement> result;
+  for (const gboolean takes_all : {gboolean{TRUE}, gboolean{FALSE}}) {
+    GList *fitting = gst_element_factory_list_filter(all, encoded, GST_PAD_SINK, takes_all);
+    if (!result)
+      result = open_one_of(fitting);
+    gst_plugin_feature_list_free(fitting);
+  }
   gst_plugin_feature_list_free(all);
   return result;
 }
