@@ -23,6 +23,10 @@ BAD = """
 test('bad', python3, args: ['-c', 'exit(1)'])
 test('slow', python3, args: ['-c', 'import time; time.sleep(60)'], timeout: 1)
 """
+# It fails at the first try only.
+UNSTEADY = """
+test('unsteady', python3, args: ['-c', 'import pathlib, sys; seen = pathlib.Path(sys.argv[1]); first = not seen.exists(); seen.touch(); exit(first)', meson.current_build_dir() / 'seen'])
+"""
 
 
 def run(*command, **options):
@@ -56,6 +60,12 @@ class RunSuite(Scratch):
 
     def test_failures_and_timeouts(self):
         self.assertEqual(self.count(PROJECT + BAD, "normal"), (1, [3, 2, 1]))
+
+    def test_a_second_try(self):
+        self.assertEqual(self.count(PROJECT + UNSTEADY, "normal"), (0, [4, 0, 1]))
+
+    def test_no_second_try_under_a_sanitizer(self):
+        self.assertEqual(self.count(PROJECT + UNSTEADY, "tsan"), (1, [4, 1, 1]))
 
     def test_no_such_tests(self):
         self.assertEqual(self.count(PROJECT, "soak"), (1, None))
