@@ -91,7 +91,7 @@ GST_START_TEST(test_paths)
     path = path_to(rig.stats(), "out");
     return hop_of(path, "node", "out").find("declared-min-ns") != nullptr;
   }));
-  fail_unless_equals_string(text_at(path, "from").c_str(), "src");
+  expect_equal(text_at(path, "from"), "src");
   // What the elements say: the mixer adds its own to that of the source, and nobody else does.
   const int64_t source = number_at(hop_of(path, "node", "src"), "declared-min-ns");
   const Json mixed = hop_of(path, "node", "mix");
@@ -116,7 +116,7 @@ GST_START_TEST(test_paths)
   // One input of the mixer comes 5 ms later than the other one.
   const Json::Array &joins = *at(stats, "joins").array();
   fail_unless_equals_int(static_cast<int>(joins.size()), 1);
-  fail_unless_equals_string(text_at(joins[0], "node").c_str(), "mix");
+  expect_equal(text_at(joins[0], "node"), "mix");
   fail_unless_equals_int(static_cast<int>(at(joins[0], "inputs").array()->size()), 2);
   const int64_t skew = number_at(joins[0], "skew-ns");
   fail_unless(skew >= 4 * GST_MSECOND && skew < limit_ms(500) * GST_MSECOND,
@@ -198,7 +198,7 @@ GST_START_TEST(test_priority_of_foreign_threads)
   for (const char *node : {"own", "src"}) {
     const Json thread = thread_of(stats, node, (std::string(node) + ":src").c_str());
     fail_if(thread.is_null(), "%s", write_json(node_of(stats, node)).c_str());
-    fail_unless_equals_string(text_at(thread, "priority").c_str(), "high");
+    expect_equal(text_at(thread, "priority"), "high");
     // As the system says it; who may not have it is told so.
     if (text_at(thread, "priority-granted") == "high") {
       fail_unless(nice_of(number_at(thread, "id")) < 0);

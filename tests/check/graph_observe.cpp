@@ -143,7 +143,7 @@ void test_slow_init(TestSlow *self)
 GST_START_TEST(test_idle_negotiating_flowing)
 {
   GraphRig rig(kLive);
-  fail_unless_equals_string(state_of(rig, "out.sink").c_str(), "idle");
+  expect_equal(state_of(rig, "out.sink"), "idle");
   rig.set_state(GST_STATE_PAUSED);
   // A live source settles on its caps before it plays.
   fail_unless(reaches(rig, "out.sink", "negotiating"));
@@ -157,7 +157,7 @@ GST_START_TEST(test_idle_negotiating_flowing)
   for (const char *state : {"negotiating", "flowing", "idle"}) {
     const auto message = event(rig, "link-state-changed", 1000);
     fail_unless_equals_string(field(message, "detail").c_str(), state);
-    fail_unless_equals_string(field(message, "to").c_str(), "out.sink");
+    expect_equal(field(message, "to"), "out.sink");
   }
 }
 GST_END_TEST
@@ -187,7 +187,7 @@ GST_START_TEST(test_eos)
   fail_unless(reaches(rig, "other.sink", "eos"));
   // A stream that ends empty is nothing to wait for.
   fail_unless(eventually([&] { return rig.is_ready(); }));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "");
+  expect_equal(stalled_node(rig), "");
 }
 GST_END_TEST
 
@@ -205,10 +205,10 @@ GST_START_TEST(test_not_negotiated)
   fail_unless(
       eventually([&] { return number_at(link_to(rig.stats(), "good.sink"), "taken") == 3; }));
   fail_if(rig.is_ready());
-  fail_unless_equals_string(stalled_node(rig).c_str(), "only");
+  expect_equal(stalled_node(rig), "only");
   fail_unless(stalled_why(rig).find("video/x-raw") != std::string::npos, "%s",
               stalled_why(rig).c_str());
-  fail_unless_equals_string(field(event(rig, "node-stalled"), "node").c_str(), "only");
+  expect_equal(field(event(rig, "node-stalled"), "node"), "only");
 }
 GST_END_TEST
 
@@ -218,10 +218,10 @@ GST_START_TEST(test_unlinked)
   GraphRig rig(R"({"nodes": {"late": {"type": "testlate"}, "out": {"type": "fakesink"},
       "src": {"type": "videotestsrc", "config": {"is-live": true}}, "other": {"type": "fakesink"}},
     "links": [{"from": "late.src_%u", "to": "out"}, {"from": "src", "to": "other"}]})");
-  fail_unless_equals_string(state_of(rig, "out.sink").c_str(), "unlinked");
+  expect_equal(state_of(rig, "out.sink"), "unlinked");
   rig.play();
   fail_unless(reaches(rig, "other.sink", "flowing"));
-  fail_unless_equals_string(state_of(rig, "out.sink").c_str(), "unlinked");
+  expect_equal(state_of(rig, "out.sink"), "unlinked");
   fail_if(rig.is_ready());
   GstPad *source = gst_pad_new_from_template(
       gst_element_get_pad_template(rig.node("late").get(), "src_%u"), "src_0");
@@ -248,19 +248,19 @@ GST_START_TEST(test_blocked)
   fail_unless(reaches(rig, "out.sink", "flowing"));
   rig.hold_at("second", "src", gate);
   fail_unless(reaches(rig, "second.sink", "blocked"));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "second");
+  expect_equal(stalled_node(rig), "second");
   fail_unless(stalled_why(rig).find("worked on one buffer") != std::string::npos, "%s",
               stalled_why(rig).c_str());
   const auto message = event(rig, "node-stalled");
-  fail_unless_equals_string(field(message, "node").c_str(), "second");
+  expect_equal(field(message, "node"), "second");
   for (int i = 0; i < 5; i++)
     fail_unless(duration_of_stats(rig) < limit_ms(200));
   // Those before it wait for it, and are blocked in the end; it is still the one.
   fail_unless(reaches(rig, "first.sink", "blocked"));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "second");
+  expect_equal(stalled_node(rig), "second");
   fail_unless(number_at(link_to(rig.stats(), "second.sink"), "age-ms") < limit_ms(1000));
   gate.open();
-  fail_unless_equals_string(field(event(rig, "node-stall-over"), "node").c_str(), "second");
+  expect_equal(field(event(rig, "node-stall-over"), "node"), "second");
   fail_unless(reaches(rig, "out.sink", "flowing"));
 }
 GST_END_TEST
@@ -278,10 +278,10 @@ GST_START_TEST(test_blocked_behind_an_evicting_link)
   fail_unless(reaches(rig, "out.sink", "flowing"));
   rig.hold_at("out", "sink", gate);
   fail_unless(reaches(rig, "out.sink", "blocked"));
-  fail_unless_equals_string(state_of(rig, "other.sink").c_str(), "flowing");
+  expect_equal(state_of(rig, "other.sink"), "flowing");
   fail_unless(
       eventually([&] { return number_at(link_to(rig.stats(), "out.sink"), "dropped-full") > 0; }));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "out");
+  expect_equal(stalled_node(rig), "out");
   gate.open();
 }
 GST_END_TEST
@@ -299,7 +299,7 @@ GST_START_TEST(test_blocked_in_a_fused_node)
   fail_unless(at(link_to(rig.stats(), "out.sink"), "fused") == Json(true));
   rig.hold_at("out", "sink", gate);
   fail_unless(reaches(rig, "out.sink", "blocked"));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "out");
+  expect_equal(stalled_node(rig), "out");
   gate.open();
 }
 GST_END_TEST
@@ -314,7 +314,7 @@ GST_START_TEST(test_a_join_waits)
               {"from": "mix", "to": "out"}]})");
   rig.play();
   fail_unless(reaches(rig, "mix.sink_0", "blocked"));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "mix");
+  expect_equal(stalled_node(rig), "mix");
   fail_unless(stalled_why(rig).find("waits for data from missing.src") == 3, "%s",
               stalled_why(rig).c_str());
 }
@@ -340,7 +340,7 @@ GST_START_TEST(test_a_paused_node_is_no_stall)
   fail_unless(reaches(rig, "out.sink", "flowing"));
   fail_unless(gst_sl_graph_pause_node(rig.graph(), "out", nullptr));
   fail_unless(reaches(rig, "out.sink", "blocked"));
-  fail_unless_equals_string(stalled_node(rig).c_str(), "");
+  expect_equal(stalled_node(rig), "");
   fail_unless(gst_sl_graph_resume_node(rig.graph(), "out", nullptr));
   fail_unless(reaches(rig, "out.sink", "flowing"));
 }

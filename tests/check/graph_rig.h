@@ -99,6 +99,13 @@ private:
 };
 
 // A member of `json`, which must be there.
+// Check's own macro keeps a pointer into a temporary.
+inline void expect_equal(const std::string &found, const std::string &expected)
+{
+  ck_assert_msg(found == expected, "'%s' is there, '%s' is expected", found.c_str(),
+                expected.c_str());
+}
+
 inline const Json &at(const Json &json, std::string_view name)
 {
   const Json *found = json.find(name);

@@ -266,11 +266,11 @@ GST_START_TEST(test_other_messages_stay)
   GST_ELEMENT_WARNING(source.get(), RESOURCE, BUSY, ("nothing special"), ("at all"));
   const auto plain = adopt_mini(gst_bus_pop_filtered(rig.bus(), GST_MESSAGE_WARNING));
   fail_unless(plain && GST_MESSAGE_SRC(plain.get()) == GST_OBJECT(source.get()));
-  fail_unless_equals_string(text_of(plain.get()).c_str(), "nothing special");
+  expect_equal(text_of(plain.get()), "nothing special");
   GST_ELEMENT_WARNING(source.get(), RESOURCE, BUSY, ("%s is busy", kToken), ("at all"));
   const auto masked = adopt_mini(gst_bus_pop_filtered(rig.bus(), GST_MESSAGE_WARNING));
   fail_unless(masked && GST_MESSAGE_SRC(masked.get()) == GST_OBJECT(source.get()));
-  fail_unless_equals_string(text_of(masked.get()).c_str(), "*** is busy");
+  expect_equal(text_of(masked.get()), "*** is busy");
 }
 GST_END_TEST
 
