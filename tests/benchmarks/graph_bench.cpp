@@ -288,7 +288,7 @@ std::string thirty_nodes()
 void edit_row(const Options &options)
 {
   RowSpec spec =
-      row_of("graph-edit", "an edit of a playing graph of 30 nodes: a branch comes or goes",
+      row_of("graph-edit", "an edit of a playing graph of 40 nodes: a branch comes or goes",
              "slgraph", "", "ms");
   spec.absolute = true;
   measure(options, spec, [&](int, Row &row) {
