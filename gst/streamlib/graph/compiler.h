@@ -91,7 +91,8 @@ private:
 
   // Of replace().
   StepResult move_inputs(Node &node, GstElement *element);
-  void drain(Node &node);
+  using ProbeList = std::vector<std::pair<GObjectPtr<GstPad>, gulong>>;
+  void drain(Node &node, ProbeList &probes);
   void exchange_outputs(Node &node, GstElement *to);
 
   StepResult raise(const std::vector<GObjectPtr<GstElement>> &elements, GstState state);

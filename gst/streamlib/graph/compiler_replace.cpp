@@ -21,7 +21,7 @@ using support::share_object;
 
 namespace {
 
-constexpr int64_t kDrainLimit = 500 * G_TIME_SPAN_MILLISECOND;
+constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
 constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
 
 void set_paused(const Input &input, bool paused)
@@ -48,8 +48,11 @@ void forget_seen(gpointer data)
   delete static_cast<SeenPtr *>(data);
 }
 
-GstPadProbeReturn swallow_eos(GstPad *, GstPadProbeInfo *info, gpointer data)
+// The end goes no further, and neither does the flush that takes it back.
+GstPadProbeReturn swallow_end(GstPad *, GstPadProbeInfo *info, gpointer data)
 {
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_FLUSH) != 0)
+    return GST_PAD_PROBE_DROP;
   if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_EOS)
     return GST_PAD_PROBE_OK;
   (*static_cast<SeenPtr *>(data))->has_come.store(true);
@@ -116,11 +119,17 @@ Compiler::StepResult Compiler::replace(const std::string &id)
   const GObjectPtr<GstElement> previous = node->element;
   const bool flows = host_.level >= GST_STATE_PAUSED;
 
+  // They stay until the inputs are those of the old element again.
+  const auto probes = std::make_shared<ProbeList>();
+  undo([probes] {
+    for (const auto &[pad, id] : *probes)
+      gst_pad_remove_probe(pad.get(), id);
+  });
   StepResult moved = move_inputs(*node, next.get());
   if (!moved)
     return moved;
   if (flows)
-    drain(*node);
+    drain(*node, *probes);
   exchange_outputs(*node, next.get());
 
   // From here on the node is the new element.
@@ -197,24 +206,23 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
 
 // What the old element still holds goes out before the new one begins: an EOS pushes it out, and is
 // swallowed behind it.
-void Compiler::drain(Node &node)
+void Compiler::drain(Node &node, ProbeList &probes)
 {
   Old &old = old_.back();
   if (old.inputs.empty() || node.outputs.empty())
     return;
   std::vector<SeenPtr> flags;
-  std::vector<support::PadProbe> probes;
+  constexpr auto kEvents = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
+                                                        GST_PAD_PROBE_TYPE_EVENT_FLUSH);
   for (const auto &pad : source_pads(old.element.get())) {
     auto flag = std::make_shared<Seen>();
     flag->worker = host_.worker;
-    const gulong id = gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, swallow_eos,
-                                        new SeenPtr(flag), forget_seen);
-    undo([pad, id] { gst_pad_remove_probe(pad.get(), id); });
+    probes.emplace_back(
+        pad, gst_pad_add_probe(pad.get(), kEvents, swallow_end, new SeenPtr(flag), forget_seen));
     flags.push_back(std::move(flag));
   }
-  for (const auto &input : old.inputs) {
+  for (const auto &input : old.inputs)
     input->end();
-  }
   if (!wait_for_all(*host_.worker, flags, kDrainLimit))
     GST_WARNING_OBJECT(host_.bin, "%s did not give out all that it held", node.spec.id.c_str());
 }
