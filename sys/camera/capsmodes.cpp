@@ -71,18 +71,22 @@ ModeSet set_of(const GstStructure *structure)
 
 // ---- Decoders
 
-// The factory of this type with the highest rank that takes `caps`.
+// The factory of this type with the highest rank that takes `caps`; of those that take whatever the
+// caps may stand for, where there is one: vp8alphadecodebin wants a stream that says codec-alpha,
+// and would fit one that says nothing.
 GObjectPtr<GstElementFactory> best_factory(GstElementFactoryListType type, GstCaps *caps)
 {
   GList *all = gst_element_factory_list_get_elements(
       type | GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO | GST_ELEMENT_FACTORY_TYPE_MEDIA_IMAGE,
       GST_RANK_MARGINAL);
-  GList *fitting = gst_element_factory_list_filter(all, caps, GST_PAD_SINK, FALSE);
-  fitting = g_list_sort(fitting, gst_plugin_feature_rank_compare_func);
+  all = g_list_sort(all, gst_plugin_feature_rank_compare_func);
   GObjectPtr<GstElementFactory> best;
-  if (fitting != nullptr)
-    best = support::share_object(GST_ELEMENT_FACTORY(fitting->data));
-  gst_plugin_feature_list_free(fitting);
+  for (const gboolean takes_all : {gboolean{TRUE}, gboolean{FALSE}}) {
+    GList *fitting = gst_element_factory_list_filter(all, caps, GST_PAD_SINK, takes_all);
+    if (!best && fitting != nullptr)
+      best = support::share_object(GST_ELEMENT_FACTORY(fitting->data));
+    gst_plugin_feature_list_free(fitting);
+  }
   gst_plugin_feature_list_free(all);
   return best;
 }
