@@ -18,7 +18,7 @@ constexpr const char *kBefore = R"({"nodes": {
   "two": {"type": "fakesink", "config": {"sync": true}}},
   "links": [{"from": "cam", "to": "mid", "policy": "lossless"},
             {"from": "mid", "to": "mix.sink_%u"}, {"from": "mix", "to": "out"},
-            {"from": "cam", "to": "two"}]})";
+            {"from": "cam", "to": "two", "policy": "lossless"}]})";
 
 // A new node, one that goes, one that is exchanged, one that gets another value, and links of all.
 constexpr const char *kAfter = R"({"nodes": {
