@@ -86,8 +86,8 @@ GST_START_TEST(test_retransmissions_recover_losses)
 GST_END_TEST
 
 // The jitter buffer takes its first estimate of the peer's clock from packets that are late by
-// chance, so that a time may step back now and then, in most runs in less than one of forty buffers;
-// one of eleven was seen on a busy machine.
+// chance, so that a time may step back now and then, in most runs in less than one of forty
+// buffers; one of eleven was seen on a busy machine.
 GST_START_TEST(test_times_rarely_step_back)
 {
   WireSettings wire;
