@@ -304,7 +304,7 @@ Compiler::StepResult Compiler::wait_for_instant()
     const GstClockTime now = host_.running_time();
     if (!GST_CLOCK_TIME_IS_VALID(now) || now >= host_.instant.running_time)
       return Done{};
-    host_.worker->wait([] { return false; }, in(host_.instant.running_time - now));
+    host_.worker->sleep_until(in(host_.instant.running_time - now));
     if (host_.worker->is_cancelled()) {
       auto cancelled = failure("", "the graph was stopped before the instant of the commit");
       cancelled.cancelled = true;

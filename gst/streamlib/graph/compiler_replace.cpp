@@ -35,13 +35,8 @@ void set_paused(const Input &input, bool paused)
     g_object_set(element.get(), "paused", paused, nullptr);
 }
 
-// A flag that a probe sets; it outlives the wait for it.
-struct Seen {
-  Worker *worker;
-  std::atomic<bool> is_over = false;
-  std::atomic<bool> has_come = false;
-};
-using SeenPtr = std::shared_ptr<Seen>;
+// Set by a probe; it outlives the wait for it.
+using SeenPtr = std::shared_ptr<std::atomic<bool>>;
 
 void forget_seen(gpointer data)
 {
@@ -55,13 +50,13 @@ GstPadProbeReturn swallow_end(GstPad *, GstPadProbeInfo *info, gpointer data)
     return GST_PAD_PROBE_DROP;
   if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_EOS)
     return GST_PAD_PROBE_OK;
-  (*static_cast<SeenPtr *>(data))->has_come.store(true);
+  (*static_cast<SeenPtr *>(data))->store(true);
   return GST_PAD_PROBE_DROP;
 }
 
 GstPadProbeReturn stand_still(GstPad *, GstPadProbeInfo *, gpointer data)
 {
-  (*static_cast<SeenPtr *>(data))->has_come.store(true);
+  (*static_cast<SeenPtr *>(data))->store(true);
   return GST_PAD_PROBE_OK;
 }
 
@@ -72,22 +67,13 @@ bool wait_for_all(Worker &worker, const std::vector<SeenPtr> &flags, int64_t lim
   for (;;) {
     bool all = true;
     for (const SeenPtr &flag : flags)
-      all = all && flag->has_come.load();
+      all = all && flag->load();
     if (all)
       return true;
     if (g_get_monotonic_time() >= until || worker.is_cancelled())
       return false;
     g_usleep(500);
   }
-}
-
-bool is_live(GstElement *element)
-{
-  const auto query = adopt_mini(gst_query_new_latency());
-  gboolean live = FALSE;
-  if (gst_element_query(element, query.get()))
-    gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
-  return live;
 }
 
 // The one of the element's pads that this output stands for.
@@ -215,8 +201,7 @@ void Compiler::drain(Node &node, ProbeList &probes)
   constexpr auto kEvents = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
                                                         GST_PAD_PROBE_TYPE_EVENT_FLUSH);
   for (const auto &pad : source_pads(old.element.get())) {
-    auto flag = std::make_shared<Seen>();
-    flag->worker = host_.worker;
+    auto flag = std::make_shared<std::atomic<bool>>(false);
     probes.emplace_back(
         pad, gst_pad_add_probe(pad.get(), kEvents, swallow_end, new SeenPtr(flag), forget_seen));
     flags.push_back(std::move(flag));
@@ -245,7 +230,7 @@ void Compiler::exchange_outputs(Node &node, GstElement *to)
       continue;
     gulong probe = 0;
     if (host_.level >= GST_STATE_PAUSED) {
-      auto flag = std::make_shared<Seen>();
+      auto flag = std::make_shared<std::atomic<bool>>(false);
       flags.push_back(flag);
       constexpr auto kBlock = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM |
                                                            GST_PAD_PROBE_TYPE_IDLE);

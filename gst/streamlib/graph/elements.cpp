@@ -267,4 +267,13 @@ bool is_source(GstElement *element)
   return element->sinkpads == nullptr;
 }
 
+bool is_live(GstElement *element)
+{
+  const auto query = support::adopt_mini(gst_query_new_latency());
+  gboolean live = FALSE;
+  if (gst_element_query(element, query.get()))
+    gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
+  return live;
+}
+
 }  // namespace streamlib::graph

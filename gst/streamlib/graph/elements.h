@@ -36,5 +36,7 @@ GObjectPtr<GstPad> take_pad(GstElement *element, const std::string &name, GstPad
 // A sink inside of an element (or itself) does not wait for a first buffer any more.
 void forgo_preroll(GstElement *element);
 bool is_source(GstElement *element);
+// By its answer to a LATENCY query.
+bool is_live(GstElement *element);
 
 }  // namespace streamlib::graph

@@ -55,15 +55,6 @@ uint64_t buffers_of(const Node &node, const Running &running)
   return buffers;
 }
 
-bool is_live(GstElement *element)
-{
-  const auto query = adopt_mini(gst_query_new_latency());
-  gboolean live = FALSE;
-  if (gst_element_query(element, query.get()))
-    gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
-  return live;
-}
-
 }  // namespace
 
 void set_node_paused(Node &node, bool paused)

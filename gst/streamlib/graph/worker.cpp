@@ -68,28 +68,10 @@ void Worker::end_pause()
   changed_.notify_all();
 }
 
-bool Worker::wait(const std::function<bool()> &done, int64_t until)
+void Worker::sleep_until(int64_t time)
 {
-  for (;;) {
-    uint64_t seen;
-    {
-      std::lock_guard lock(mutex_);
-      seen = wakes_;
-    }
-    if (done())
-      return true;
-    if (cancelled_.load() || g_get_monotonic_time() >= until)
-      return false;
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, left_until(until), [&] { return wakes_ != seen || cancelled_.load(); });
-  }
-}
-
-void Worker::wake()
-{
-  std::lock_guard lock(mutex_);
-  wakes_++;
-  changed_.notify_all();
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, left_until(time), [this] { return cancelled_.load(); });
 }
 
 void Worker::end()

@@ -36,10 +36,8 @@ public:
   void end_pause();
   // Job: whether it should give up, because somebody waits who stops the graph.
   bool is_cancelled() const { return cancelled_.load(); }
-  // Job: waits until `done`, which is called under no lock, or the time, or a cancellation. True
-  // when done. `wake()` from any thread makes it look again at once.
-  bool wait(const std::function<bool()> &done, int64_t until);
-  void wake();
+  // Job: until a time of the monotonic clock, in microseconds, or a cancellation.
+  void sleep_until(int64_t time);
 
   void end();
 
@@ -55,7 +53,6 @@ private:
   std::atomic<GThread *> id_ = nullptr;
   std::atomic<bool> cancelled_ = false;
   unsigned pauses_ = 0;
-  uint64_t wakes_ = 0;
   bool is_running_job_ = false;
   bool ended_ = false;
 };
