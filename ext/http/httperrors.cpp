@@ -6,6 +6,8 @@
 
 #include <gst/gst.h>
 
+#include "gst/support/certificate_faults.h"
+
 namespace streamlib::http {
 
 using support::CStr;
@@ -91,28 +93,6 @@ const char *advice_for(int code)
   }
 }
 
-std::string certificate_faults(SoupMessage *message)
-{
-  static const struct {
-    GTlsCertificateFlags flag;
-    const char *text;
-  } faults[] = {
-      {G_TLS_CERTIFICATE_UNKNOWN_CA, "signed by nobody that this system trusts"},
-      {G_TLS_CERTIFICATE_BAD_IDENTITY, "for another host"},
-      {G_TLS_CERTIFICATE_NOT_ACTIVATED, "not valid yet"},
-      {G_TLS_CERTIFICATE_EXPIRED, "expired"},
-      {G_TLS_CERTIFICATE_REVOKED, "revoked"},
-      {G_TLS_CERTIFICATE_INSECURE, "with an insecure algorithm"},
-  };
-  const GTlsCertificateFlags found = soup_message_get_tls_peer_certificate_errors(message);
-  std::string text;
-  for (const auto &fault : faults) {
-    if ((found & fault.flag) != 0)
-      text += (text.empty() ? "" : ", ") + std::string(fault.text);
-  }
-  return text;
-}
-
 }  // namespace
 
 Problem problem_of_status(SoupMessage *message)
@@ -137,7 +117,8 @@ Problem problem_of_transport(SoupMessage *message, ErrorPtr error, bool in_body)
     return problem;
   }
   if (error->domain == G_TLS_ERROR) {
-    const std::string faults = certificate_faults(message);
+    const std::string faults =
+        support::certificate_faults(soup_message_get_tls_peer_certificate_errors(message));
     return make_problem(
         GST_RESOURCE_ERROR_OPEN_READ, false,
         "The secure connection to " + name + " failed: " + error->message +

@@ -6,6 +6,7 @@
 #include "ext/webrtc/sdp/description.h"
 #include "ext/webrtc/sdp/lines.h"
 #include "ext/webrtc/signalling/header_fields.h"
+#include "gst/support/certificate_faults.h"
 #include "gst/support/environment_proxy.h"
 
 namespace streamlib::webrtc {
@@ -47,28 +48,6 @@ bool keeps_method(guint status)
   return status == SOUP_STATUS_TEMPORARY_REDIRECT || status == SOUP_STATUS_PERMANENT_REDIRECT;
 }
 
-std::string certificate_faults(SoupMessage *message)
-{
-  static const struct {
-    GTlsCertificateFlags flag;
-    const char *text;
-  } faults[] = {
-      {G_TLS_CERTIFICATE_UNKNOWN_CA, "signed by nobody that is trusted here"},
-      {G_TLS_CERTIFICATE_BAD_IDENTITY, "for another host"},
-      {G_TLS_CERTIFICATE_NOT_ACTIVATED, "not valid yet"},
-      {G_TLS_CERTIFICATE_EXPIRED, "expired"},
-      {G_TLS_CERTIFICATE_REVOKED, "revoked"},
-      {G_TLS_CERTIFICATE_INSECURE, "with an insecure algorithm"},
-  };
-  const GTlsCertificateFlags found = soup_message_get_tls_peer_certificate_errors(message);
-  std::string text;
-  for (const auto &fault : faults) {
-    if ((found & fault.flag) != 0)
-      text.append(text.empty() ? "" : ", ").append(fault.text);
-  }
-  return text;
-}
-
 SignallingFailure failure_of_transport(SoupMessage *message, const std::string &uri,
                                        const ErrorPtr &error, bool in_body)
 {
@@ -76,7 +55,8 @@ SignallingFailure failure_of_transport(SoupMessage *message, const std::string &
   if (support::is_cancelled(error))
     return make_failure(SignallingCategory::Cancelled, "The request was cancelled.");
   if (error->domain == G_TLS_ERROR) {
-    const std::string faults = certificate_faults(message);
+    const std::string faults =
+        support::certificate_faults(soup_message_get_tls_peer_certificate_errors(message));
     return make_failure(
         SignallingCategory::Tls,
         "The secure connection to " + origin + " failed" +
