@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The HTTP side that the peers in Python share: WHIP at /whip, WHEP at /whep, sessions below
-/session/, and what has arrived at /report.
+/session/, and what has arrived at /report. INTEROP_LISTEN is the address and port where it is not one
+of the loopback interface.
 
 A session is an object with `async answer(offer)`, `async close()` and `report()`; the codec that a
 player is sent is asked for by ?codec=. The program writes its port as its first line and ends with
 its standard input.
 """
 import asyncio
+import os
 import secrets
 import sys
 
@@ -54,10 +56,11 @@ class Endpoint:
         return web.json_response([dict(session.report(), deleted=name in self.deleted)
                                   for name, session in self.sessions.items()])
 
-    async def serve(self, port=0):
+    async def serve(self):
         runner = web.AppRunner(self.app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        host, _, port = os.environ.get("INTEROP_LISTEN", "127.0.0.1:0").rpartition(":")
+        site = web.TCPSite(runner, host, int(port))
         await site.start()
         bound = site._server.sockets[0].getsockname()[1]  # pylint: disable=protected-access
         print(f"port {bound}", flush=True)

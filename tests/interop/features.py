@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 import traceback
-import urllib.request
 
 import clients
 import janus_peer
@@ -44,8 +43,7 @@ def pion_trickle():
 
 def silence(peer, seconds):
     query = f"seconds={seconds}" if seconds else "seconds=40&until=restart"
-    request = urllib.request.Request(peer.url(f"/silence?{query}"), method="POST")
-    urllib.request.urlopen(request, timeout=5).close()
+    peer.ask(f"/silence?{query}")
 
 
 # Consent is lost after six seconds of silence or a few more. A restart that is begun during the

@@ -97,6 +97,7 @@ class Program:
 
 class Peer:
     """A peer with its endpoints over HTTP."""
+    host = "127.0.0.1"
 
     def __init__(self, folder):
         self.folder, self.port, self.programs = folder, None, []
@@ -107,7 +108,7 @@ class Peer:
         return program
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     def whip(self):
         return self.url("/whip")
@@ -118,6 +119,11 @@ class Peer:
     def report(self):
         with urllib.request.urlopen(self.url("/report"), timeout=5) as reply:
             return json.load(reply)
+
+    def ask(self, path):
+        """A POST, which makes a peer do something that a test is about."""
+        request = urllib.request.Request(self.url(path), method="POST")
+        urllib.request.urlopen(request, timeout=5).close()
 
     def stop(self):
         for program in reversed(self.programs):

@@ -5,7 +5,8 @@
 //
 // FOLDER has the encoded pattern for who plays. The first line of the output is the port; the program
 // ends with its standard input. POST /silence?seconds=N drops what comes and goes, as a network that
-// is gone does; with &until=restart an ICE restart ends it.
+// is gone does; with &until=restart an ICE restart ends it. INTEROP_LISTEN is the address and port for
+// HTTP where it is not one of the loopback interface.
 package main
 
 import (
@@ -140,6 +141,13 @@ func outwardAddress() string {
 		}
 	}
 	return "127.0.0.1"
+}
+
+func listenAddress() string {
+	if address := os.Getenv("INTEROP_LISTEN"); address != "" {
+		return address
+	}
+	return "127.0.0.1:0"
 }
 
 func (s *session) take(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
@@ -484,7 +492,7 @@ func main() {
 	http.HandleFunc("/session/", s.session)
 	http.HandleFunc("/report", s.tell)
 	http.HandleFunc("/silence", s.silence)
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := net.Listen("tcp4", listenAddress())
 	check(err)
 	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
