@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "process_figures.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
+namespace streamlib::bench {
+
+namespace {
+
+bool begins_with_any(const std::string &name, std::initializer_list<const char *> beginnings)
+{
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const char *beginning) { return name.rfind(beginning, 0) == 0; });
+}
+
+Owner owner_of(const std::string &name)
+{
+  if (begins_with_any(name, {"feed"}))
+    return Owner::kSource;
+  if (begins_with_any(name, {"rtp", "timer"}))
+    return Owner::kRtpbin;
+  if (begins_with_any(name, {"pool-", "gmain", "gdbus", "gupnp", "GstSystemClock"}))
+    return Owner::kLibrary;
+  return Owner::kElement;
+}
+
+int entries_of(const char *folder)
+{
+  std::error_code error;
+  const std::filesystem::directory_iterator entries(folder, error);
+  return static_cast<int>(std::distance(begin(entries), end(entries)));
+}
+
+int count_in(const ThreadNames &names, const std::string &name)
+{
+  const auto found = names.find(name);
+  return found == names.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+const char *name_of(Owner owner)
+{
+  constexpr const char *kNames[kOwners] = {"source", "rtpbin", "library", "element"};
+  return kNames[static_cast<int>(owner)];
+}
+
+ThreadNames thread_names()
+{
+  ThreadNames names;
+  std::error_code error;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream file(task.path() / "comm");
+    std::string name;
+    if (std::getline(file, name))
+      names[name]++;
+  }
+  return names;
+}
+
+std::map<Owner, int> new_threads(const ThreadNames &before, const ThreadNames &now)
+{
+  std::map<Owner, int> found;
+  for (const auto &[name, count] : now)
+    found[owner_of(name)] += std::max(0, count - count_in(before, name));
+  return found;
+}
+
+std::string new_thread_text(const ThreadNames &before, const ThreadNames &now)
+{
+  std::string text;
+  for (const auto &[name, count] : now) {
+    const int added = count - count_in(before, name);
+    if (added <= 0 || owner_of(name) == Owner::kSource)
+      continue;
+    text += (text.empty() ? "" : ", ") + name;
+    if (added > 1)
+      text += " " + std::to_string(added) + "x";
+  }
+  return text;
+}
+
+int thread_count()
+{
+  return entries_of("/proc/self/task");
+}
+
+int descriptor_count()
+{
+  return entries_of("/proc/self/fd");
+}
+
+double resident_kib()
+{
+  long pages = 0, resident = 0;
+  if (FILE *file = fopen("/proc/self/statm", "r")) {
+    if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
+      resident = 0;
+    fclose(file);
+  }
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+}  // namespace streamlib::bench

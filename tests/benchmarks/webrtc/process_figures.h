@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What this process holds: threads by their names, memory, descriptors.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace streamlib::bench {
+
+// Whose a thread is, by its name.
+enum class Owner {
+  kSource,   // The feeding side of this benchmark, the same for all that is measured.
+  kRtpbin,   // rtpbin and what it makes: rtpsession, rtpjitterbuffer, rtprtxsend.
+  kLibrary,  // Of GLib, libnice and what libnice brings: pools, UPnP.
+  kElement,  // Of the element that is measured, and what it is made of.
+};
+inline constexpr int kOwners = 4;
+const char *name_of(Owner owner);
+
+using ThreadNames = std::map<std::string, int>;
+
+ThreadNames thread_names();
+// The threads of `now` that were not there before, by their owners.
+std::map<Owner, int> new_threads(const ThreadNames &before, const ThreadNames &now);
+// "name, name 2×, …" of those that were not there before.
+std::string new_thread_text(const ThreadNames &before, const ThreadNames &now);
+
+int thread_count();
+int descriptor_count();
+double resident_kib();
+
+}  // namespace streamlib::bench
