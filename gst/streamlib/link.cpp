@@ -35,6 +35,12 @@ void Link::set_depth(unsigned depth)
   space_.unpark();
 }
 
+void Link::let_in(bool on)
+{
+  lets_in_.store(on);
+  space_.unpark();
+}
+
 void Link::set_paused(bool paused)
 {
   unsigned before = pauses_.load();

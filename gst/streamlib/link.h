@@ -81,6 +81,8 @@ public:
   void set_key_unit_drops(bool on) { key_unit_drops_.store(on, std::memory_order_relaxed); }
   void set_paused(bool paused);
   bool is_paused() const;
+  // While it is on, a pusher that waits for room is let in above the limits.
+  void let_in(bool on);
 
   LinkCounters counters() const;
 
@@ -190,6 +192,7 @@ private:
 
   // Pusher.
   bool is_full() const;
+  bool must_wait() const { return is_full() && !lets_in_.load(); }
   uint64_t gone() const;
   bool is_welcome();
   bool wait_for_space();
@@ -223,6 +226,7 @@ private:
   std::atomic<uint64_t> max_bytes_ = 0;
   std::atomic<GstClockTime> max_time_ = 0;
   std::atomic<bool> key_unit_drops_ = false;
+  std::atomic<bool> lets_in_ = false;
   // How often a pause began or ended: odd in a pause. Counted, for a pause that is over before the
   // consumer looks.
   std::atomic<unsigned> pauses_ = 0;

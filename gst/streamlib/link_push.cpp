@@ -90,8 +90,8 @@ bool Link::wait_for_space()
   // The consumer wakes the pusher at half level, so that a slow consumer is not a wake-up a buffer.
   do {
     const Activity::WaitScope waiting;
-    space_.park([this] { return !is_full() || flow_.load() != GST_FLOW_OK; });
-  } while (is_welcome() && is_full());
+    space_.park([this] { return !must_wait() || flow_.load() != GST_FLOW_OK; });
+  } while (is_welcome() && must_wait());
   return flow() == GST_FLOW_OK;
 }
 

@@ -174,6 +174,89 @@ GST_START_TEST(test_stuck_node)
 }
 GST_END_TEST;
 
+// Also where the stream waits for the node: its place is taken by another element.
+GST_START_TEST(test_replace_stuck_node)
+{
+  TestGraph graph(R"({"nodes": {
+    "cam": {"type": "videotestsrc", "config": {"is-live": true}},
+    "bad": {"type": "troublefilter"}, "one": {"type": "fakesink"}},
+    "links": [{"from": "cam", "to": "bad", "policy": "lossless", "depth": 2},
+              {"from": "bad", "to": "one"}]})");
+  graph.play();
+  const auto one = graph.tap("one");
+  fail_unless(eventually([&] { return one->buffers() > 2; }));
+  g_object_set(graph.node("bad").get(), "stuck", TRUE, nullptr);
+  g_usleep(500000);
+  check_equal(graph.replace("bad", R"({"type": "identity"})"), "");
+  const uint64_t seen = one->buffers();
+  fail_unless(eventually([&] { return one->buffers() > seen + 5; }));
+  const int64_t took = graph.stop();
+  ck_assert_msg(took < 2000 * slowness(), "%d ms", static_cast<int>(took));
+}
+GST_END_TEST;
+
+// A full link in front of a stuck node holds the source up, and with it the other branch.
+GST_START_TEST(test_remove_stuck_node_that_holds_up)
+{
+  TestGraph graph(R"({"nodes": {
+    "cam": {"type": "videotestsrc", "config": {"is-live": true}},
+    "bad": {"type": "troublefilter"}, "one": {"type": "fakesink"}, "two": {"type": "fakesink"}},
+    "links": [{"from": "cam", "to": "bad", "policy": "lossless", "depth": 2},
+              {"from": "bad", "to": "one"}, {"from": "cam", "to": "two", "policy": "lossless"}]})");
+  const std::string without = R"({"nodes": {
+    "cam": {"type": "videotestsrc", "config": {"is-live": true}}, "two": {"type": "fakesink"}},
+    "links": [{"from": "cam", "to": "two", "policy": "lossless"}]})";
+  graph.play();
+  const auto two = graph.tap("two");
+  fail_unless(eventually([&] { return two->buffers() > 2; }));
+  g_object_set(graph.node("bad").get(), "stuck", TRUE, nullptr);
+  g_usleep(500000);
+  const gint64 begin = g_get_monotonic_time();
+  check_equal(graph.apply(without), "");
+  const gint64 took = (g_get_monotonic_time() - begin) / 1000;
+  ck_assert_msg(took < 2000 * slowness(), "%d ms", static_cast<int>(took));
+  const uint64_t seen = two->buffers();
+  fail_unless(eventually([&] { return two->buffers() > seen + 5; }));
+  fail_unless_equals_int(two->gaps(), 0);
+  fail_unless(graph.stop() < 2000 * slowness());
+}
+GST_END_TEST;
+
+// What a full link holds when it goes away, and what waits behind it, still comes.
+GST_START_TEST(test_unlink_in_front_of_stuck_node)
+{
+  TestGraph graph(R"({"nodes": {
+    "src": {"type": "videotestsrc"}, "mid": {"type": "identity"}, "bad": {"type": "troublefilter"},
+    "out": {"type": "fakesink"}, "two": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "mid", "policy": "lossless", "depth": 2},
+              {"from": "mid", "to": "bad", "policy": "lossless", "depth": 4},
+              {"from": "bad", "to": "out"}, {"from": "src", "to": "two"}]})");
+  graph.play();
+  const auto out = graph.tap("out");
+  const auto two = graph.tap("two");
+  fail_unless(eventually([&] { return out->buffers() > 2; }));
+  g_object_set(graph.node("bad").get(), "stuck", TRUE, nullptr);
+  g_usleep(500000);
+  const uint64_t went_in = two->buffers();
+  check_equal(graph.apply(R"({"nodes": {
+    "src": {"type": "videotestsrc"}, "new": {"type": "videotestsrc"}, "mid": {"type": "identity"},
+    "bad": {"type": "troublefilter", "config": {"stuck": true}},
+    "out": {"type": "fakesink"}, "two": {"type": "fakesink"}},
+    "links": [{"from": "new", "to": "mid", "policy": "lossless", "depth": 2},
+              {"from": "mid", "to": "bad", "policy": "lossless", "depth": 4},
+              {"from": "bad", "to": "out"}, {"from": "src", "to": "two"}]})"),
+              "");
+  fail_unless(eventually([&] { return two->buffers() > went_in + 5; }));
+  fail_unless_equals_int(two->gaps(), 0);
+  g_object_set(graph.node("bad").get(), "stuck", FALSE, nullptr);
+  let_go();
+  ck_assert_msg(eventually([&] { return out->buffers() > went_in + 10; }), "%d of %d",
+                static_cast<int>(out->buffers()), static_cast<int>(went_in));
+  // The new stream begins at 0 again.
+  fail_unless(out->gaps() <= 1);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_stop_with_stuck_node)
 {
   TestGraph graph(R"({"nodes": {
@@ -396,6 +479,9 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_parallel_setup);
   tcase_add_test(tcase, test_start_fails);
   tcase_add_test(tcase, test_stuck_node);
+  tcase_add_test(tcase, test_replace_stuck_node);
+  tcase_add_test(tcase, test_remove_stuck_node_that_holds_up);
+  tcase_add_test(tcase, test_unlink_in_front_of_stuck_node);
   tcase_add_test(tcase, test_stop_with_stuck_node);
   tcase_add_test(tcase, test_edits_from_eight_threads);
   tcase_add_test(tcase, test_edits_during_state_changes);

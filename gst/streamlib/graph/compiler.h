@@ -91,6 +91,7 @@ private:
 
   // Of replace().
   StepResult move_inputs(Node &node, GstElement *element);
+  StepResult exchange_input(Wire &wire, Input *after);
   using ProbeList = std::vector<std::pair<GObjectPtr<GstPad>, gulong>>;
   void drain(Node &node, ProbeList &probes);
   void exchange_outputs(Node &node, GstElement *to);
@@ -128,6 +129,8 @@ private:
     Node *node;
     GObjectPtr<GstElement> element;
     std::vector<std::unique_ptr<Input>> inputs;
+    std::vector<std::pair<Output *, BranchPtr>> branches;
+    bool was_flushed = false;
   };
   std::vector<Old> old_;
   bool instant_reached_ = false;

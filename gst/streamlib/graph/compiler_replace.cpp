@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "gst/streamlib/graph/compiler.h"
+#include "gst/streamlib/graph/leave.h"
 #include "gst/streamlib/graph/parallel.h"
 #include "gst/streamlib/gstslprocessor.h"
 
@@ -22,6 +23,7 @@ using support::share_object;
 namespace {
 
 constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
+constexpr GstClockTime kExchangeLimit = 500 * GST_MSECOND;
 constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
 
 void set_paused(const Input &input, bool paused)
@@ -143,7 +145,7 @@ Compiler::StepResult Compiler::replace(const std::string &id)
 // Every wire into the old element goes to the new one, which holds what comes.
 Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
 {
-  old_.push_back({&node, node.element, std::move(node.inputs)});
+  old_.push_back({&node, node.element, std::move(node.inputs), {}, false});
   node.inputs.clear();
   undo([this, &node] {
     node.inputs = std::move(old_.back().inputs);
@@ -152,41 +154,63 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
   for (const auto &wire : running_.wires) {
     if (wire->to != &node)
       continue;
-    Input *before = wire->input;
     FlatLink spec = wire->spec;
-    spec.to.pad = before->pad;
+    spec.to.pad = wire->input->pad;
     auto input = take_input(node, element, spec, wire->is_fused);
     if (!input)
       return input.error();
     Input *after = *input;
     set_paused(*after, true);
-    if (!detach(*wire))
-      return failure(wire->spec.pointer, "node '" + node.spec.id +
-                                             "' does not let its stream go: it is stuck in a "
-                                             "buffer");
-    GstPad *branch = wire->branch->pad.get();
-    gst_pad_unlink(branch, before->entry.get());
-    const GstPadLinkReturn linked =
-        gst_pad_link_full(branch, after->entry.get(), GST_PAD_LINK_CHECK_HIERARCHY);
-    if (linked != GST_PAD_LINK_OK) {
-      gst_pad_link_full(branch, before->entry.get(), GST_PAD_LINK_CHECK_HIERARCHY);
-      attach_branch(wire->output->fanout.get(), wire->branch);
-      return failure(wire->spec.pointer, std::string("the new element cannot be linked: ") +
-                                             gst_pad_link_get_name(linked));
-    }
-    wire->input = after;
-    attach_branch(wire->output->fanout.get(), wire->branch);
-    Wire *moved = wire.get();
-    undo([this, moved, before, after] {
-      detach(*moved);
-      gst_pad_unlink(moved->branch->pad.get(), after->entry.get());
-      before->restart();
-      gst_pad_link_full(moved->branch->pad.get(), before->entry.get(),
-                        GST_PAD_LINK_CHECK_HIERARCHY);
-      moved->input = before;
-      attach_branch(moved->output->fanout.get(), moved->branch);
-    });
+    StepResult exchanged = exchange_input(*wire, after);
+    if (!exchanged)
+      return exchanged;
   }
+  return Done{};
+}
+
+// Between two buffers: each of them goes to the old input or to the new one.
+Compiler::StepResult Compiler::exchange_input(Wire &wire, Input *after)
+{
+  Input *before = wire.input;
+  GstSlFanout *fanout = wire.output->fanout.get();
+  const BranchPtr old_branch = wire.branch;
+  const BranchPtr branch = add_branch(fanout);
+  branch->buffers.store(old_branch->buffers.load());
+  branch->dropped.store(old_branch->dropped.load());
+  branch->wants_key_unit.store(old_branch->wants_key_unit.load());
+  branch->wants_rebase.store(old_branch->wants_rebase.load());
+  if (old_branch->took)
+    branch->took = std::make_unique<support::Histogram>();
+  gst_pad_set_offset(branch->pad.get(), gst_pad_get_offset(old_branch->pad.get()));
+  const GstPadLinkReturn linked =
+      gst_pad_link_full(branch->pad.get(), after->entry.get(), GST_PAD_LINK_CHECK_HIERARCHY);
+  if (linked != GST_PAD_LINK_OK) {
+    finish_branch(fanout, branch);
+    return failure(wire.spec.pointer, std::string("the new element cannot be linked: ") +
+                                          gst_pad_link_get_name(linked));
+  }
+  const Left left = make_leave(*before, [&](GstClockTime limit) {
+    return exchange_branch(fanout, old_branch, branch, limit);
+  });
+  if (left == Left::No) {
+    finish_branch(fanout, branch);
+    relink_branch(old_branch);
+    return failure(wire.spec.pointer, "node '" + wire.to->spec.id +
+                                          "' does not let its stream go: it is stuck in a buffer");
+  }
+  old_.back().was_flushed = old_.back().was_flushed || left == Left::Flushed;
+  wire.branch = branch;
+  wire.input = after;
+  old_.back().branches.emplace_back(wire.output, old_branch);
+  undo([this, &wire, fanout, before, old_branch, branch] {
+    before->restart();
+    relink_branch(old_branch);
+    if (!exchange_branch(fanout, branch, old_branch, kExchangeLimit))
+      GST_WARNING_OBJECT(host_.bin, "the new element does not let the stream go");
+    finish_branch(fanout, branch);
+    wire.branch = old_branch;
+    wire.input = before;
+  });
   return Done{};
 }
 
@@ -195,7 +219,7 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
 void Compiler::drain(Node &node, ProbeList &probes)
 {
   Old &old = old_.back();
-  if (old.inputs.empty() || node.outputs.empty())
+  if (old.inputs.empty() || node.outputs.empty() || old.was_flushed)
     return;
   std::vector<SeenPtr> flags;
   constexpr auto kEvents = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gst/streamlib/graph/compiler.h"
+#include "gst/streamlib/graph/leave.h"
 #include "gst/streamlib/graph/parallel.h"
 #include "gst/streamlib/gstslprocessor.h"
 
@@ -19,10 +20,8 @@ using support::sink_object;
 
 namespace {
 
-// A push into a link takes microseconds, one into a full lossless link as long as its consumer; one
-// that is fused in as long as a foreign element takes for a buffer.
+// Of a port, whose peer is not ours.
 constexpr GstClockTime kDetachLimit = 300 * GST_MSECOND;
-constexpr GstClockTime kDetachAfterFlush = 700 * GST_MSECOND;
 
 constexpr auto kLinkChecks =
     static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_HIERARCHY | GST_PAD_LINK_CHECK_TEMPLATE_CAPS);
@@ -111,18 +110,16 @@ void Compiler::drop_input(Node &node, Input *input)
   std::erase_if(node.inputs, [&](const auto &item) { return item.get() == input; });
 }
 
-// A pusher that waits in a full link is freed by a flush.
 bool Compiler::detach(Wire &wire)
 {
   GstSlFanout *fanout = wire.output->fanout.get();
-  if (detach_branch(fanout, wire.branch, kDetachLimit))
+  const Left left = make_leave(
+      *wire.input, [&](GstClockTime limit) { return detach_branch(fanout, wire.branch, limit); });
+  if (left != Left::No)
     return true;
-  gst_pad_send_event(wire.input->entry.get(), gst_event_new_flush_start());
-  const bool left = detach_branch(fanout, wire.branch, kDetachAfterFlush);
-  gst_pad_send_event(wire.input->entry.get(), gst_event_new_flush_stop(FALSE));
-  if (!left)
-    attach_branch(fanout, wire.branch);
-  return left;
+  relink_branch(wire.branch);
+  attach_branch(fanout, wire.branch);
+  return false;
 }
 
 Compiler::StepResult Compiler::link(const FlatLink &spec)
@@ -286,6 +283,10 @@ Compiler::StepResult Compiler::close(const FlatPort &spec, GstPadDirection direc
 // After the commit: the inputs that have lost their stream and got no other.
 void Compiler::end_inputs()
 {
+  for (const Old &old : old_) {
+    for (const auto &[output, branch] : old.branches)
+      finish_branch(output->fanout.get(), branch);
+  }
   for (const auto &wire : gone_wires_) {
     finish_branch(wire->output->fanout.get(), wire->branch);
     Input *input = wire->input;

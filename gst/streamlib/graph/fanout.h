@@ -37,8 +37,8 @@ struct Branch {
   std::unique_ptr<support::Histogram> took;
   // The streaming thread must not enter it any more.
   std::atomic<bool> detached = false;
-  // Streaming thread only: the sticky events of the stream are on the pad.
-  bool has_events = false;
+  // The sticky events of the stream are on the pad.
+  std::atomic<bool> has_events = false;
 };
 
 }  // namespace streamlib::graph
@@ -63,8 +63,14 @@ BranchPtr add_branch(GstSlFanout *self);
 // the time given: then finish_branch() is not allowed. Where it is in another branch meanwhile does
 // not matter.
 bool detach_branch(GstSlFanout *self, const BranchPtr &branch, GstClockTime limit);
+// `after`, whose pad is linked, takes the place of `before` between two buffers: each goes to one
+// of the two. False as for detach_branch(): then `before` is back in its place.
+bool exchange_branch(GstSlFanout *self, const BranchPtr &before, const BranchPtr &after,
+                     GstClockTime limit);
 // Puts back what detach_branch() has taken out.
 void attach_branch(GstSlFanout *self, const BranchPtr &branch);
+// Linked anew, its peer gets the beginning of the stream again, which a flush has taken away.
+void relink_branch(const BranchPtr &branch);
 // Removes the pad of a branch that was taken out.
 void finish_branch(GstSlFanout *self, const BranchPtr &branch);
 

@@ -37,6 +37,13 @@ public:
   // Any thread.
   bool is_inside() const { return reading_.load(std::memory_order_relaxed) != nullptr; }
 
+  // Any thread: the streaming thread does not stand in a list that was current before.
+  bool is_left() const
+  {
+    const BranchList *reading = reading_.load();
+    return reading == nullptr || reading == raw_.load();
+  }
+
   // Control threads, one at a time.
   const ListPtr &current() const { return current_; }
   void publish(BranchList list)

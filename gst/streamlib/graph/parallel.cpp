@@ -9,10 +9,7 @@ namespace streamlib::graph {
 
 using support::GObjectPtr;
 
-namespace {
-
-// False when the system has no thread left.
-bool start_thread(const char *name, std::function<void()> function)
+bool start_background(const char *name, std::function<void()> function)
 {
   auto *own = new std::function<void()>(std::move(function));
   const auto run = [](gpointer data) -> gpointer {
@@ -28,8 +25,6 @@ bool start_thread(const char *name, std::function<void()> function)
   g_thread_unref(thread);
   return true;
 }
-
-}  // namespace
 
 struct ParallelStates::Shared {
   std::vector<GObjectPtr<GstElement>> elements;
@@ -103,7 +98,7 @@ void ParallelStates::relieve()
 
 void ParallelStates::add_thread()
 {
-  if (start_thread("sl-graph-state", [shared = shared_] { work(shared); }))
+  if (start_background("sl-graph-state", [shared = shared_] { work(shared); }))
     shared_->threads++;
   else if (shared_->threads == 0)
     work(shared_);
@@ -145,7 +140,7 @@ void retire_in_background(GObjectPtr<GstElement> element, std::function<void()> 
     gst_element_set_state(element.get(), GST_STATE_NULL);
     done();
   };
-  if (!start_thread("sl-graph-retire", retire))
+  if (!start_background("sl-graph-retire", retire))
     retire();
 }
 
@@ -156,7 +151,7 @@ EventSent send_in_background(GObjectPtr<GstPad> pad, GstEvent *event)
     gst_pad_send_event(pad.get(), event);
     sent->store(true);
   };
-  if (!start_thread("sl-graph-event", send))
+  if (!start_background("sl-graph-event", send))
     send();
   return sent;
 }

@@ -49,6 +49,9 @@ private:
   std::shared_ptr<Shared> shared_;
 };
 
+// Runs it on a thread that nobody waits for. False when the system has no thread left.
+bool start_background(const char *name, std::function<void()> function);
+
 // Sets an element to NULL on a thread of its own, and holds it until then.
 void retire_in_background(support::GObjectPtr<GstElement> element, std::function<void()> done);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gst/streamlib/graph/background_flush.h"
+
 namespace streamlib::graph {
 
 void Input::end()
@@ -16,12 +18,12 @@ void Input::restart()
   const EventSent sent = std::exchange(eos, nullptr);
   if (!sent)
     return;
-  gst_pad_send_event(entry.get(), gst_event_new_flush_start());
+  BackgroundFlush flush(entry, BackgroundFlush::Reach::Downstream);
   // While it flushes the pad refuses the end of the old stream, which may still be on its way.
   const int64_t until = g_get_monotonic_time() + 500 * G_TIME_SPAN_MILLISECOND;
   while (!sent->load() && g_get_monotonic_time() < until)
     g_usleep(200);
-  gst_pad_send_event(entry.get(), gst_event_new_flush_stop(FALSE));
+  flush.finish(kFlushLimit);
 }
 
 Output *Node::output(std::string_view pad) const
