@@ -145,3 +145,9 @@ private:
 };
 
 }  // namespace streamlib::graph
+
+struct _GstSlFanout {
+  GstElement parent;
+  GstPad *sink;
+  streamlib::graph::Fanout *core;
+};
