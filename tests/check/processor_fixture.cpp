@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "processor_fixture.h"
 
-#include <cstdlib>
-
 namespace fixture {
 
 namespace {
@@ -188,28 +186,6 @@ GType type_of(Kind kind)
 }
 
 }  // namespace
-
-int limit_ms(int ms)
-{
-  const char *factor = std::getenv("CK_TIMEOUT_MULTIPLIER");
-  return factor != nullptr ? ms * std::max(std::atoi(factor), 1) : ms;
-}
-
-void sleep_ms(int ms)
-{
-  g_usleep(static_cast<gulong>(ms) * 1000);
-}
-
-bool eventually(const std::function<bool()> &holds, int ms)
-{
-  const gint64 end = g_get_monotonic_time() + gint64{limit_ms(ms)} * 1000;
-  while (!holds()) {
-    if (g_get_monotonic_time() > end)
-      return false;
-    sleep_ms(1);
-  }
-  return true;
-}
 
 GObjectPtr<GstSlProcessor> make_processor(Kind kind, Hooks hooks, const char *name)
 {

@@ -13,6 +13,7 @@
 
 #include "gst/streamlib/streamlib.h"
 #include "gst/support/ownership.h"
+#include "patience.h"
 
 namespace fixture {
 
@@ -24,12 +25,6 @@ using streamlib::support::MiniPtr;
 using streamlib::support::share_mini;
 using streamlib::support::share_object;
 using streamlib::support::StructurePtr;
-
-// `ms` milliseconds, longer where a sanitizer slows everything down.
-int limit_ms(int ms);
-void sleep_ms(int ms);
-// Waits until `holds` does; false when it does not in time.
-bool eventually(const std::function<bool()> &holds, int ms = 10000);
 
 // What a test processor does; what is empty is left to the base class.
 struct Hooks {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "webrtc_peers.h"
 
-#include <cstdlib>
+#include <algorithm>
 
 #include "gst/support/guards.h"
 
@@ -9,28 +9,6 @@ namespace fixture {
 
 using streamlib::support::MappedBuffer;
 using streamlib::support::sink_object;
-
-int limit_ms(int ms)
-{
-  const char *factor = g_getenv("CK_TIMEOUT_MULTIPLIER");
-  return ms * std::max(1, factor != nullptr ? std::atoi(factor) : 1);
-}
-
-void sleep_ms(int ms)
-{
-  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
-}
-
-bool eventually(const std::function<bool()> &holds, int ms)
-{
-  const gint64 end = g_get_monotonic_time() + gint64{limit_ms(ms)} * 1000;
-  while (!holds()) {
-    if (g_get_monotonic_time() > end)
-      return false;
-    sleep_ms(5);
-  }
-  return true;
-}
 
 // --- Wire ---
 

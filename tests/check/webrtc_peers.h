@@ -17,6 +17,7 @@
 
 #include "ext/webrtc/session/media_session.h"
 #include "gst/support/ownership.h"
+#include "patience.h"
 
 namespace fixture {
 
@@ -173,9 +174,6 @@ public:
   Peer b;
 };
 
-int limit_ms(int ms);
-void sleep_ms(int ms);
-bool eventually(const std::function<bool()> &holds, int ms = 10000);
 // The sum of a field over all SSRCs of the stats.
 guint64 sum_of_ssrcs(GstStructure *stats, const char *field, bool local);
 // Names of the threads of this process.

@@ -13,6 +13,7 @@
 
 #include "ext/webrtc/signalling/signalling_session.h"
 #include "gst/support/task.h"
+#include "patience.h"
 #include "scripted_http.h"
 
 namespace fixture {
@@ -28,13 +29,6 @@ using Category = SignallingCategory;
 
 constexpr const char *kToken = "t0p-s3cret";
 constexpr const char *kFragmentType = "application/trickle-ice-sdpfrag";
-
-// Of the time limits in a test: longer where a sanitizer slows everything down.
-inline int slow_ms(int ms)
-{
-  const char *factor = g_getenv("CK_TIMEOUT_MULTIPLIER");
-  return ms * (factor != nullptr ? std::max(1, atoi(factor)) : 1);
-}
 
 // A context of the test's own, in place of the I/O context.
 class Loop {

@@ -113,7 +113,7 @@ GST_START_TEST(huge_body_of_a_refusal_is_not_read)
   const ScriptedAnswer refusal{
       {{0, "HTTP/1.1 404 Not Found\r\nContent-Length: 1000000000\r\n\r\nsorry"}}, true};
   SignallingFailure failure;
-  fail_unless(ms_of([&] { failure = stage.failure_with(refusal); }) < slow_ms(1000));
+  fail_unless(ms_of([&] { failure = stage.failure_with(refusal); }) < limit_ms(1000));
   expect(failure, Category::NotFound, "404");
 }
 GST_END_TEST;
@@ -126,7 +126,7 @@ GST_START_TEST(huge_head_is_refused)
   for (int i = 0; i < 10000; i++)
     endless.pieces.emplace_back(0, line);
   SignallingFailure failure;
-  fail_unless(ms_of([&] { failure = stage.failure_with(endless); }) < slow_ms(2000));
+  fail_unless(ms_of([&] { failure = stage.failure_with(endless); }) < limit_ms(2000));
   fail_unless(failure.category() == Category::Network, "%s", failure.text.c_str());
 }
 GST_END_TEST;
@@ -180,7 +180,7 @@ GST_START_TEST(timeout_is_for_the_whole_answer)
     const gint64 took = ms_of([&] { failure = stage.open().error(); });
     expect(*failure, Category::Timeout, "400 ms");
     fail_unless(failure->may_pass);
-    fail_unless(took >= 390 && took < slow_ms(1000), "%d ms", static_cast<int>(took));
+    fail_unless(took >= 390 && took < limit_ms(1000), "%d ms", static_cast<int>(took));
   }
 }
 GST_END_TEST;
@@ -270,7 +270,7 @@ GST_START_TEST(cancelled_at_any_time)
         g_cancellable_cancel(cancellable.get());
         stage.loop.until([&] { return result.has_value(); });
       });
-      fail_unless(took < slow_ms(500), "%d ms", static_cast<int>(took));
+      fail_unless(took < limit_ms(500), "%d ms", static_cast<int>(took));
       fail_unless(!(*result).ok());
       fail_unless((*result).error().category() == Category::Cancelled, "%s",
                   (*result).error().text.c_str());
@@ -332,7 +332,7 @@ GST_START_TEST(certificate_is_taken_by_its_file_or_without_validation)
     stage.opened();
     stage.server.answer("DELETE", ScriptedAnswer::of("200 OK"));
     // A sanitizer makes the handshake slow.
-    const auto closed = stage.loop.result_of(stage.client().close(slow_ms(1500)));
+    const auto closed = stage.loop.result_of(stage.client().close(limit_ms(1500)));
     fail_unless(closed.ok(), "%s (%s)", closed.ok() ? "" : closed.error().text.c_str(),
                 closed.ok() ? "" : closed.error().debug.c_str());
   }

@@ -2,10 +2,10 @@
 #include "whep_server.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 
 #include <gst/check/gstcheck.h>
+
+#include "soup_messages.h"
 
 namespace fixture {
 
@@ -16,90 +16,22 @@ namespace {
 constexpr const char *kSdpType = "application/sdp";
 constexpr const char *kFragmentType = "application/trickle-ice-sdpfrag";
 
-std::string body_of(SoupServerMessage *message)
-{
-  const SoupMessageBody *body = soup_server_message_get_request_body(message);
-  return {body->data, static_cast<size_t>(body->length)};
-}
-
-std::string field_of(SoupServerMessage *message, const char *name)
-{
-  const char *value =
-      soup_message_headers_get_one(soup_server_message_get_request_headers(message), name);
-  return value != nullptr ? value : "";
-}
-
-void set_field(SoupServerMessage *message, const char *name, const std::string &value)
-{
-  soup_message_headers_replace(soup_server_message_get_response_headers(message), name,
-                               value.c_str());
-}
-
-void give(SoupServerMessage *message, guint status, const char *type = nullptr,
-          const std::string &text = "")
-{
-  soup_server_message_set_status(message, status, nullptr);
-  if (type != nullptr)
-    soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, text.data(), text.size());
-}
-
 }  // namespace
 
-WhepServer::WhepServer(FarPlan plan)
-    : context_(g_main_context_new()),
-      loop_(g_main_loop_new(context_, FALSE)),
-      plan_(std::move(plan)),
-      thread_([this] {
-        g_main_context_push_thread_default(context_);
-        g_main_loop_run(loop_);
-        g_main_context_pop_thread_default(context_);
-      })
+WhepServer::WhepServer(FarPlan plan) : plan_(std::move(plan))
 {
-  call([this] { listen(); });
+  thread_.call([this] { listen(); });
 }
 
 WhepServer::~WhepServer()
 {
-  call([this] {
+  thread_.call([this] {
     sessions_.clear();
     close_port();
   });
   // What the sessions and the server have left to do.
   g_usleep(20000);
-  call([this] { g_main_loop_quit(loop_); });
-  thread_.join();
-  while (g_main_context_iteration(context_, FALSE)) {
-  }
-  g_main_loop_unref(loop_);
-  g_main_context_unref(context_);
-}
-
-// Runs it in the server's thread, and waits for it.
-void WhepServer::call(std::function<void()> function)
-{
-  struct Call {
-    std::function<void()> function;
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool is_done = false;
-  } call{std::move(function), {}, {}, false};
-  GSource *source = g_idle_source_new();
-  g_source_set_priority(source, G_PRIORITY_DEFAULT);
-  g_source_set_callback(
-      source,
-      [](gpointer data) -> gboolean {
-        auto *call = static_cast<Call *>(data);
-        call->function();
-        const std::lock_guard lock(call->mutex);
-        call->is_done = true;
-        call->changed.notify_one();
-        return G_SOURCE_REMOVE;
-      },
-      &call, nullptr);
-  g_source_attach(source, context_);
-  g_source_unref(source);
-  std::unique_lock lock(call.mutex);
-  call.changed.wait(lock, [&] { return call.is_done; });
+  thread_.stop();
 }
 
 void WhepServer::listen()
@@ -109,9 +41,7 @@ void WhepServer::listen()
   GError *error = nullptr;
   fail_unless(soup_server_listen_local(server_, port_, SOUP_SERVER_LISTEN_IPV4_ONLY, &error), "%s",
               error != nullptr ? error->message : "");
-  GSList *uris = soup_server_get_uris(server_);
-  port_ = static_cast<guint>(g_uri_get_port(static_cast<GUri *>(uris->data)));
-  g_slist_free_full(uris, [](gpointer uri) { g_uri_unref(static_cast<GUri *>(uri)); });
+  port_ = port_of(server_);
 }
 
 void WhepServer::close_port()
@@ -135,27 +65,32 @@ std::string WhepServer::endpoint() const
 
 void WhepServer::refuse_next(guint status, std::vector<std::pair<std::string, std::string>> fields)
 {
-  call([&] { refusals_.push_back({status, fields}); });
+  thread_.call([&] { refusals_.push_back({status, fields}); });
 }
 
 void WhepServer::set_plan(FarPlan plan)
 {
-  call([&] { plan_ = plan; });
+  thread_.call([&] { plan_ = plan; });
 }
 
 void WhepServer::set_token(std::string token)
 {
-  call([&] { token_ = token; });
+  thread_.call([&] { token_ = token; });
+}
+
+void WhepServer::set_link(std::string link)
+{
+  thread_.call([&] { link_ = link; });
 }
 
 void WhepServer::set_on_session(std::function<void(FarPeer &)> function)
 {
-  call([&] { on_session_ = function; });
+  thread_.call([&] { on_session_ = function; });
 }
 
 void WhepServer::kill()
 {
-  call([this] {
+  thread_.call([this] {
     for (const auto &[path, session] : sessions_)
       session.peer->kill();
     sessions_.clear();
@@ -165,12 +100,12 @@ void WhepServer::kill()
 
 void WhepServer::come_back()
 {
-  call([this] { listen(); });
+  thread_.call([this] { listen(); });
 }
 
 void WhepServer::close_sessions()
 {
-  call([this] {
+  thread_.call([this] {
     std::vector<std::string> paths;
     for (const auto &[path, session] : sessions_)
       paths.push_back(path);
@@ -181,7 +116,7 @@ void WhepServer::close_sessions()
 
 void WhepServer::for_each(const std::function<void(FarPeer &)> &function)
 {
-  call([&] {
+  thread_.call([&] {
     for (const auto &[path, session] : sessions_)
       function(*session.peer);
   });
@@ -190,7 +125,7 @@ void WhepServer::for_each(const std::function<void(FarPeer &)> &function)
 size_t WhepServer::sessions()
 {
   size_t count = 0;
-  call([&] { count = sessions_.size(); });
+  thread_.call([&] { count = sessions_.size(); });
   return count;
 }
 
@@ -252,8 +187,6 @@ bool WhepServer::may(SoupServerMessage *message) const
 void WhepServer::answer(SoupServerMessage *message, const std::string &path)
 {
   const std::string method = soup_server_message_get_method(message);
-  // A kept connection is not closed here when its client closes it.
-  set_field(message, "Connection", "close");
   if (!may(message)) {
     set_field(message, "WWW-Authenticate", "Bearer");
     give(message, 401);
@@ -294,7 +227,7 @@ void WhepServer::post(SoupServerMessage *message)
   const std::string path = "/session/" + std::to_string(next_session_++);
   Session &session = sessions_[path];
   session.etag = "\"ice-1\"";
-  session.peer = std::make_unique<FarPeer>(context_, plan_);
+  session.peer = std::make_unique<FarPeer>(thread_.context(), plan_);
   if (on_session_)
     on_session_(*session.peer);
   const bool is_counter_offer = makes_counter_offers;
@@ -303,6 +236,8 @@ void WhepServer::post(SoupServerMessage *message)
       return;
     set_field(message, "Location", path);
     set_field(message, "ETag", sessions_[path].etag);
+    if (!link_.empty())
+      set_field(message, "Link", link_);
     give(message, sdp.empty() ? 422 : is_counter_offer ? 406 : 201, kSdpType, sdp);
     go_on(message);
   };

@@ -8,15 +8,14 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <libsoup/soup.h>
 
 #include <gst/check/gstcheck.h>
 
+#include "loop_thread.h"
 #include "webrtc_far_peer.h"
 
 namespace fixture {
@@ -41,6 +40,8 @@ public:
   std::atomic<bool> has_no_patch = false;
   // Empty: anybody may.
   void set_token(std::string token);
+  // Field of its answers.
+  void set_link(std::string link);
 
   // As by SIGKILL: the sessions and the port are gone without a word. The port is the same again
   // after come_back().
@@ -84,21 +85,19 @@ private:
   void hold(SoupServerMessage *message);
   bool is_held(SoupServerMessage *message) const;
   void go_on(SoupServerMessage *message);
-  void call(std::function<void()> function);
 
-  GMainContext *const context_;
-  GMainLoop *const loop_;
   std::atomic<guint> port_ = 0;
   // --- The server's thread.
   SoupServer *server_ = nullptr;
   FarPlan plan_;
   std::string token_;
+  std::string link_;
   std::function<void(FarPeer &)> on_session_;
   std::deque<Refusal> refusals_;
   std::map<std::string, Session> sessions_;
   int next_session_ = 1;
   std::vector<std::pair<SoupServerMessage *, gulong>> held_;
-  std::thread thread_;
+  LoopThread thread_;
 };
 
 }  // namespace fixture

@@ -23,28 +23,6 @@ using streamlib::support::sink_object;
 using streamlib::support::StructurePtr;
 using streamlib::webrtc::MediaKind;
 
-int limit_ms(int ms)
-{
-  const char *factor = g_getenv("CK_TIMEOUT_MULTIPLIER");
-  return ms * std::max(1, factor != nullptr ? std::atoi(factor) : 1);
-}
-
-void sleep_ms(int ms)
-{
-  g_usleep(static_cast<gulong>(ms) * 1000);
-}
-
-bool eventually(const std::function<bool()> &holds, int ms)
-{
-  const gint64 end = g_get_monotonic_time() + gint64{limit_ms(ms)} * 1000;
-  while (!holds()) {
-    if (g_get_monotonic_time() > end)
-      return false;
-    sleep_ms(5);
-  }
-  return true;
-}
-
 namespace {
 
 // The one that is linked to this program, instead of that of the plugin.

@@ -12,13 +12,10 @@
 #include <gst/gst.h>
 
 #include "gst/support/ownership.h"
+#include "patience.h"
 #include "webrtc_far_peer.h"
 
 namespace fixture {
-
-int limit_ms(int ms);
-void sleep_ms(int ms);
-bool eventually(const std::function<bool()> &holds, int ms = 10000);
 
 // A buffer that came out at the end of a line.
 struct Seen {

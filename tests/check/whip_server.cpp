@@ -2,11 +2,11 @@
 #include "whip_server.h"
 
 #include <algorithm>
-#include <condition_variable>
 
 #include <strings.h>
 
 #include "ext/webrtc/sdp/codecs.h"
+#include "soup_messages.h"
 
 namespace fixture {
 
@@ -16,34 +16,6 @@ namespace {
 
 constexpr const char *kSdp = "application/sdp";
 constexpr const char *kFragment = "application/trickle-ice-sdpfrag";
-
-void put_header(SoupServerMessage *message, const char *name, const std::string &value)
-{
-  soup_message_headers_replace(soup_server_message_get_response_headers(message), name,
-                               value.c_str());
-}
-
-void reply(SoupServerMessage *message, guint status, const char *type = nullptr,
-           const std::string &body = "")
-{
-  soup_server_message_set_status(message, status, nullptr);
-  // A SoupServer keeps the descriptors of connections that clients have closed while they were
-  // idle.
-  put_header(message, "Connection", "close");
-  if (type != nullptr)
-    soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
-}
-
-std::string body_of(SoupServerMessage *message)
-{
-  SoupMessageBody *body = soup_server_message_get_request_body(message);
-  GBytes *bytes = soup_message_body_flatten(body);
-  gsize size = 0;
-  const auto *data = static_cast<const char *>(g_bytes_get_data(bytes, &size));
-  std::string text(data != nullptr ? data : "", size);
-  g_bytes_unref(bytes);
-  return text;
-}
 
 }  // namespace
 
@@ -153,40 +125,25 @@ struct WhipServerSession final : TransportListener {
   TransportStats last_stats;  // Once the transport is gone.
 };
 
-WhipServer::WhipServer(WhipServerSettings settings)
-    : settings_(std::move(settings)),
-      context_(g_main_context_new()),
-      loop_(g_main_loop_new(context_, FALSE))
+WhipServer::WhipServer(WhipServerSettings settings) : settings_(std::move(settings))
 {
-  g_main_context_push_thread_default(context_);
-  server_ = soup_server_new(nullptr, nullptr);
-  soup_server_add_handler(server_, nullptr, handle, this, nullptr);
-  ck_assert(soup_server_listen_local(server_, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, nullptr));
-  GSList *uris = soup_server_get_uris(server_);
-  port_ = g_uri_get_port(static_cast<GUri *>(uris->data));
-  g_slist_free_full(uris, [](gpointer uri) { g_uri_unref(static_cast<GUri *>(uri)); });
-  g_main_context_pop_thread_default(context_);
-  thread_ = std::thread([this] {
-    g_main_context_push_thread_default(context_);
-    g_main_loop_run(loop_);
-    g_main_context_pop_thread_default(context_);
+  thread_.call([this] {
+    server_ = soup_server_new(nullptr, nullptr);
+    soup_server_add_handler(server_, nullptr, handle, this, nullptr);
+    ck_assert(soup_server_listen_local(server_, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, nullptr));
+    port_ = port_of(server_);
   });
 }
 
 WhipServer::~WhipServer()
 {
   kill_sessions();
-  in_loop([this] {
+  thread_.call([this] {
     soup_server_disconnect(server_);
     g_clear_object(&server_);
-    g_main_loop_quit(loop_);
   });
-  thread_.join();
+  thread_.stop();
   all_.clear();
-  while (g_main_context_iteration(context_, FALSE)) {
-  }
-  g_main_loop_unref(loop_);
-  g_main_context_unref(context_);
 }
 
 std::string WhipServer::endpoint() const
@@ -194,37 +151,9 @@ std::string WhipServer::endpoint() const
   return "http://127.0.0.1:" + std::to_string(port_) + "/whip";
 }
 
-void WhipServer::in_loop(std::function<void()> call) const
-{
-  struct Call {
-    std::function<void()> function;
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool is_done = false;
-  } posted;
-  posted.function = std::move(call);
-  GSource *source = g_idle_source_new();
-  g_source_set_priority(source, G_PRIORITY_DEFAULT);
-  g_source_set_callback(
-      source,
-      [](gpointer data) -> gboolean {
-        auto *own = static_cast<Call *>(data);
-        own->function();
-        const std::lock_guard lock(own->mutex);
-        own->is_done = true;
-        own->changed.notify_all();
-        return G_SOURCE_REMOVE;
-      },
-      &posted, nullptr);
-  g_source_attach(source, context_);
-  g_source_unref(source);
-  std::unique_lock lock(posted.mutex);
-  posted.changed.wait(lock, [&] { return posted.is_done; });
-}
-
 void WhipServer::refuse(guint status, guint count, guint retry_after_s)
 {
-  in_loop([&] {
+  thread_.call([&] {
     refusal_ = status;
     refusals_ = count;
     retry_after_s_ = retry_after_s;
@@ -233,7 +162,7 @@ void WhipServer::refuse(guint status, guint count, guint retry_after_s)
 
 void WhipServer::kill_sessions()
 {
-  in_loop([this] {
+  thread_.call([this] {
     std::vector<std::shared_ptr<WhipServerSession>> old;
     {
       const std::lock_guard lock(mutex_);
@@ -254,7 +183,7 @@ void WhipServer::kill_sessions()
 void WhipServer::forget_sessions()
 {
   kill_sessions();
-  in_loop([this] {
+  thread_.call([this] {
     const std::lock_guard lock(mutex_);
     all_.clear();
   });
@@ -262,12 +191,12 @@ void WhipServer::forget_sessions()
 
 void WhipServer::freeze(int ms)
 {
-  in_loop([ms] { sleep_ms(ms); });
+  thread_.call([ms] { sleep_ms(ms); });
 }
 
 void WhipServer::close_sessions()
 {
-  in_loop([this] {
+  thread_.call([this] {
     const std::lock_guard lock(mutex_);
     for (const auto &[path, session] : sessions_)
       session->transport->close([] {});
@@ -287,16 +216,13 @@ bool WhipServer::may_post(SoupServerMessage *message)
   if (refusals_ > 0) {
     refusals_--;
     if (retry_after_s_ > 0)
-      put_header(message, "Retry-After", std::to_string(retry_after_s_));
-    reply(message, refusal_);
+      set_field(message, "Retry-After", std::to_string(retry_after_s_));
+    give(message, refusal_);
     return false;
   }
-  const char *authorization = soup_message_headers_get_one(
-      soup_server_message_get_request_headers(message), "Authorization");
-  if (settings_.token.empty() ||
-      (authorization != nullptr && authorization == "Bearer " + settings_.token))
+  if (settings_.token.empty() || field_of(message, "Authorization") == "Bearer " + settings_.token)
     return true;
-  reply(message, 401);
+  give(message, 401);
   return false;
 }
 
@@ -312,37 +238,37 @@ void WhipServer::take(SoupServerMessage *message, const std::string &path)
   const auto known = sessions_.find(path);
   if (known == sessions_.end()) {
     deletes += method == "DELETE";
-    reply(message, 404);
+    give(message, 404);
   } else if (method == "PATCH") {
     patches++;
-    settings_.can_patch ? take_fragment(message, *known->second) : reply(message, 405);
+    settings_.can_patch ? take_fragment(message, *known->second) : give(message, 405);
   } else if (method == "DELETE") {
     deletes++;
     take_delete(message, path);
   } else {
-    reply(message, 405);
+    give(message, 405);
   }
 }
 
 void WhipServer::take_offer(SoupServerMessage *message)
 {
   const std::string path = "/session/" + std::to_string(++number_);
-  const auto session = std::make_shared<WhipServerSession>(context_, settings_, path);
+  const auto session = std::make_shared<WhipServerSession>(thread_.context(), settings_, path);
   {
     const std::lock_guard lock(mutex_);
     last_offer_ = body_of(message);
   }
-  session->gather(context_);
+  session->gather(thread_.context());
   const std::string answer = session->take_offer(body_of(message));
   if (answer.empty()) {
-    reply(message, 400);
+    give(message, 400);
     return;
   }
-  reply(message, 201, kSdp, answer);
-  put_header(message, "Location", path);
-  put_header(message, "ETag", "\"1\"");
+  give(message, 201, kSdp, answer);
+  set_field(message, "Location", path);
+  set_field(message, "ETag", "\"1\"");
   if (!settings_.link.empty())
-    put_header(message, "Link", settings_.link);
+    set_field(message, "Link", settings_.link);
   sessions++;
   const std::lock_guard lock(mutex_);
   sessions_[path] = session;
@@ -353,7 +279,7 @@ void WhipServer::take_fragment(SoupServerMessage *message, WhipServerSession &se
 {
   const auto parsed = parse_fragment(body_of(message));
   if (!parsed) {
-    reply(message, 400);
+    give(message, 400);
     return;
   }
   const IceFragment &fragment = parsed->fragment;
@@ -361,13 +287,13 @@ void WhipServer::take_fragment(SoupServerMessage *message, WhipServerSession &se
     if (!settings_.is_deaf)
       (void)session.transport->add_remote_candidates(
           fragment.credentials.ufrag, fragment.candidates, fragment.end_of_candidates);
-    reply(message, 204);
+    give(message, 204);
     return;
   }
   ck_assert(session.transport->begin_restart().ok());
-  session.gather(context_);
-  reply(message, 200, kFragment, session.take_restart(fragment));
-  put_header(message, "ETag", "\"2\"");
+  session.gather(thread_.context());
+  give(message, 200, kFragment, session.take_restart(fragment));
+  set_field(message, "ETag", "\"2\"");
 }
 
 void WhipServer::take_delete(SoupServerMessage *message, const std::string &path)
@@ -380,12 +306,12 @@ void WhipServer::take_delete(SoupServerMessage *message, const std::string &path
   session->peer.session().stop();
   session->transport->close([] {});
   sessions--;
-  reply(message, 200);
+  give(message, 200);
 }
 
 void WhipServer::request_keyframe()
 {
-  in_loop([this] { all_.back()->peer.session().request_keyframe(); });
+  thread_.call([this] { all_.back()->peer.session().request_keyframe(); });
 }
 
 // --- Looks ---

@@ -3,12 +3,10 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <libsoup/soup.h>
@@ -16,6 +14,7 @@
 #include "ext/webrtc/sdp/fragment.h"
 #include "ext/webrtc/sdp/negotiation.h"
 #include "ext/webrtc/transport/transport.h"
+#include "loop_thread.h"
 #include "webrtc_peers.h"
 
 namespace fixture {
@@ -80,13 +79,10 @@ private:
   void take_fragment(SoupServerMessage *message, WhipServerSession &session);
   void take_delete(SoupServerMessage *message, const std::string &path);
   bool may_post(SoupServerMessage *message);
-  void in_loop(std::function<void()> call) const;
 
   const WhipServerSettings settings_;
-  GMainContext *const context_;
-  GMainLoop *const loop_;
   SoupServer *server_ = nullptr;
-  int port_ = 0;
+  guint port_ = 0;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<WhipServerSession>> sessions_;  // By their paths.
@@ -96,7 +92,7 @@ private:
   guint refusals_ = 0;
   guint retry_after_s_ = 0;
   int number_ = 0;
-  std::thread thread_;
+  LoopThread thread_;
 };
 
 }  // namespace fixture
