@@ -258,8 +258,9 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
     co_return failure_of(opened.take_error());
   if (is_stopped_)
     co_return stopped();
-  for (const std::string &note : opened->notes)
-    warn("An ICE server that the server names is left out: " + note);
+  if (asks_server)
+    for (const std::string &note : opened->notes)
+      warn("Of the servers that the Link fields name, " + note + ".");
   if (opened->is_counter_offer) {
     auto negotiated = co_await answer_offer(&*opened);
     co_return negotiated;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/transport/ice.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <nice/interfaces.h>
@@ -220,10 +221,17 @@ void Ice::add_server(const ParsedIceServer &server)
   if (relays_ >= NICE_CANDIDATE_MAX_TURN_SERVERS)
     return;
   relays_++;
+  if (std::find(relay_names_.begin(), relay_names_.end(), server.name) == relay_names_.end())
+    relay_names_.push_back(server.name);
   nice_agent_set_relay_info(
       agent_.get(), stream_, kComponent, server.host.c_str(), server.port, server.username.c_str(),
       server.credential.c_str(),
       server.kind == IceServerKind::TurnTcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP);
+}
+
+std::vector<std::string> Ice::silent_relays() const
+{
+  return has_relay_ ? std::vector<std::string>() : relay_names_;
 }
 
 Status Ice::gather()
@@ -324,6 +332,7 @@ IceSendOutcome Ice::send(std::span<const uint8_t> datagram)
 
 void Ice::on_candidate(NiceCandidate *candidate)
 {
+  has_relay_ = has_relay_ || candidate->type == NICE_CANDIDATE_TYPE_RELAYED;
   if (settings_.relay_only && candidate->type != NICE_CANDIDATE_TYPE_RELAYED)
     return;
   const CStr line(nice_agent_generate_local_candidate_sdp(agent_.get(), candidate));

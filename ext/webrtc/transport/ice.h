@@ -82,6 +82,9 @@ public:
   const std::vector<std::string> &candidates() const { return candidates_; }
   bool is_gathered() const { return is_gathered_; }
   const IceFigures &figures() const { return figures_; }
+  // The names of the TURN servers where none of them has given an address until now. Which one an
+  // address is from is not known: libnice does not say.
+  std::vector<std::string> silent_relays() const;
   // The addresses of the pair in use; empty when there is none.
   std::pair<std::string, std::string> selected_pair() const;
 
@@ -126,6 +129,8 @@ private:
   IceCredentials remote_credentials_;
   bool has_stun_ = false;
   size_t relays_ = 0;
+  std::vector<std::string> relay_names_;
+  bool has_relay_ = false;
   NiceComponentState component_state_ = NICE_COMPONENT_STATE_DISCONNECTED;
   IceState state_ = IceState::Checking;
   IceFigures figures_;

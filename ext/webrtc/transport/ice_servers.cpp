@@ -23,10 +23,19 @@ using AddressList = std::unique_ptr<GList, FreeAddresses>;
 
 constexpr size_t kMaxUri = 1024;
 
+// RFC 7065 has no user in a URI; where there is one all the same, it is not for everybody's eyes.
+std::string name_of(const std::string &uri)
+{
+  const size_t at = uri.rfind('@');
+  const std::string name =
+      at == std::string::npos ? uri : uri.substr(0, uri.find(':') + 1) + uri.substr(at + 1);
+  return name.substr(0, kMaxUri);
+}
+
 Failure unusable(const IceServer &server, const std::string &why)
 {
-  return Failure{0, "The ICE server \"" + server.uri.substr(0, kMaxUri) + "\" is left out: " + why,
-                 server.uri.substr(0, kMaxUri)};
+  const std::string name = name_of(server.uri);
+  return Failure{0, "The ICE server \"" + name + "\" is left out: " + why, name};
 }
 
 std::string take_until(std::string *text, char border)
@@ -110,6 +119,7 @@ Result<ParsedIceServer> parse_ice_server(const IceServer &server)
   if (scheme != "stun" && scheme != "turn")
     return unusable(server, "it must begin with stun: or turn:.");
   ParsedIceServer parsed;
+  parsed.name = name_of(server.uri);
   // "stun://" is a frequent slip.
   if (rest.substr(0, 2) == "//")
     rest.erase(0, 2);

@@ -20,6 +20,7 @@ struct ParsedIceServer {
   uint16_t port = 3478;
   std::string username;
   std::string credential;
+  std::string name;  // As whoever set it knows it: its URI, without a user and a password.
 };
 
 // A failure says which URI, why, and what to do; never the credential.

@@ -170,11 +170,11 @@ void TransportImpl::gather(ResolvedIceServers found)
     warn(problem);
   const auto is_relay = [](const ParsedIceServer &one) { return one.kind != IceServerKind::Stun; };
   if (settings_.relay_only && std::none_of(found.servers.begin(), found.servers.end(), is_relay)) {
-    give_up(
-        Failure{0,
-                "Only relays are to be used (relay policy), and there is no usable TURN server; "
-                "give one, or allow all kinds of candidates.",
-                std::to_string(settings_.servers.size()) + " servers given"});
+    give_up(Failure{
+        0,
+        "Only relays are to be used, and there is no usable TURN server. Set turn-server, or "
+        "ice-transport-policy to all.",
+        std::to_string(settings_.servers.size()) + " servers given"});
     return;
   }
   servers_ = std::move(found.servers);
@@ -302,11 +302,28 @@ void TransportImpl::update()
   }
 }
 
+// What is wrong with them is not known here: libnice says nothing of a refusal.
+Failure TransportImpl::no_relay_of(const std::vector<std::string> &servers) const
+{
+  std::string names;
+  for (const std::string &name : servers)
+    names.append(names.empty() ? "" : ", ").append(name);
+  const bool is_one = servers.size() == 1;
+  return Failure{0,
+                 std::string(is_one ? "The TURN server " : "The TURN servers ") + names +
+                     (is_one ? " gives" : " give") +
+                     " no relay address. Check the address, the user and the password" +
+                     (settings_.relay_only ? ", or set ice-transport-policy to all." : "."),
+                 "no allocation (RFC 8656)"};
+}
+
 void TransportImpl::on_connect_limit()
 {
   const std::string seconds = seconds_text(settings_.connect_limit_ms);
   const IceFigures &figures = ice_->figures();
-  if (ice_->state() == IceState::Connected)
+  if (settings_.relay_only && figures.local_candidates == 0)
+    give_up(no_relay_of(ice_->silent_relays()));
+  else if (ice_->state() == IceState::Connected)
     give_up(Failure{
         0, "The peer was found, but did not finish the DTLS handshake in " + seconds + " s.",
         "ICE " + std::string(ice_->component_state())});
@@ -466,6 +483,15 @@ void TransportImpl::ice_candidate(Ice &ice, const std::string &candidate)
 
 void TransportImpl::ice_gathered(Ice &ice)
 {
+  const auto silent = ice.silent_relays();
+  if (&ice == ice_.get() && !is_over() && !has_told_relays_ && !silent.empty()) {
+    has_told_relays_ = true;
+    if (settings_.relay_only && ice.candidates().empty()) {
+      give_up(no_relay_of(silent));
+      return;
+    }
+    warn(no_relay_of(silent));
+  }
   tell([ufrag = ice.credentials().ufrag](TransportListener &listener) {
     listener.gathering_done(ufrag);
   });

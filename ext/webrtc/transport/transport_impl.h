@@ -67,6 +67,7 @@ private:
   void start_dtls_if_due();
   void update();
   void note_pair();
+  support::Failure no_relay_of(const std::vector<std::string> &servers) const;
   void on_connect_limit();
   void adopt_restart();
   void retire(std::unique_ptr<Ice> ice);
@@ -99,6 +100,7 @@ private:
   std::optional<TransportParameters> remote_;
   std::optional<DtlsRole> role_;
   bool is_gathering_ = false;
+  bool has_told_relays_ = false;
   int64_t remote_since_us_ = 0;
   size_t closing_ = 0;
   std::vector<std::function<void()>> closed_;
