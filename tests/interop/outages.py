@@ -7,6 +7,7 @@ on; how soon is printed.
 usage: outages.py publish|play CASE
 
 CASE: pause-SECONDS    nothing passes for so long
+      udp-SECONDS      HTTP passes, and nothing else does
       address          the address of this side goes, and another one comes
       crash            the peer is killed, and starts again
       restart          the peer ends in order, and starts again
@@ -15,6 +16,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 import traceback
 
 import network
@@ -24,6 +26,8 @@ import witness
 
 # Consent (RFC 7675) is lost 4 to 10 s after the way is.
 NOTICED_SECONDS = 15
+# What a restart that is begun in vain takes from one that is not.
+UDP_BACK_SECONDS = 8
 
 
 @contextlib.contextmanager
@@ -35,14 +39,22 @@ def pion(publishes):
             yield peer
 
 
-def check_same_streams(watched):
-    """One session, one handshake of DTLS, one SSRC of each kind."""
+def check_same_streams(watched, restarts=None):
+    """One session, one handshake of DTLS, one SSRC of each kind; RESTARTS of ICE, or how many there
+    were, with other credentials each time."""
     sessions = watched.sessions()
     assert len(sessions) == 1, sessions
-    assert sessions[0]["dtls_handshakes"] == 1, sessions
+    told, own = sessions[0], watched.count("restarts")
+    assert restarts is None or own >= restarts, (own, told)
+    assert told["dtls_handshakes"] == 1, told
+    # One that came too late is one at the peer alone.
+    assert told["restarts"] >= own, (own, told)
+    ufrags = told["ufrags"]
+    assert len(set(ufrags)) == len(ufrags) == told["restarts"] + 1, told
+    assert watched.transport("local-ufrag") == ufrags[-1], (watched.transport("local-ufrag"), told)
     if watched.publishes:
         for kind in ("video", "audio"):
-            assert len(sessions[0][kind]["ssrcs"]) == 1, sessions
+            assert len(told[kind]["ssrcs"]) == 1, told
     assert watched.count("attempts") == 1, watched.client.stats().to_string()
 
 
@@ -52,16 +64,72 @@ def pause(net, watched, seconds):
         watched.rest(seconds)
         lost = watched.frames() - before
     back = watched.until_pictures(25, "pictures after the pause")
-    print(f"a pause of {seconds:g} s: pictures {back:.1f} s after its end ({lost} in between), "
+    print(f"a pause of {seconds:g} s: 30 pictures {back:.1f} s after its end ({lost} in between), "
           f"{watched.count('restarts')} ICE restarts, {watched.count('attempts')} sessions")
     if seconds < 4:
         assert watched.count("restarts") == 0, "a short pause is no reason to restart"
-        assert watched.client.state() == "connected", watched.states
-    if seconds <= 10:
+        assert [state for _, state in watched.states] == ["connecting", "connected"], watched.states
+    elif seconds <= 10:
         check_same_streams(watched)
+    else:
+        assert watched.said("ICE restart") and watched.said("tried again"), watched.warnings
+        assert "reconnecting" in [state for _, state in watched.states], watched.states
 
 
-CASES = {}
+def address(net, watched):
+    old = watched.transport("local-address")
+    assert network.HERE in old, old
+    net.change_address()
+    back = watched.until_pictures(NOTICED_SECONDS, "pictures over the new address")
+    print(f"another address: 30 pictures after {back:.1f} s")
+    new = watched.transport("local-address")
+    assert network.OTHER_HERE in new, new
+    assert watched.said("address", "gone"), watched.warnings
+    check_same_streams(watched, restarts=1)
+
+
+def crash(_net, watched):
+    """Nobody says a word: consent has to notice, and the new peer knows of no session."""
+    watched.peer.crash()
+    begin = time.monotonic()
+    noticed = watched.until(lambda: watched.client.state() == "reconnecting", NOTICED_SECONDS,
+                            "a look for another way")
+    watched.peer.start(*watched.peer.arguments)
+    watched.until_pictures(NOTICED_SECONDS, "pictures of the new peer")
+    print(f"killed: noticed after {noticed:.1f} s, 30 pictures after {time.monotonic() - begin:.1f} s, "
+          f"{watched.count('attempts')} attempts")
+    assert watched.count("connections") == 2, watched.client.stats().to_string()
+
+
+def restart(_net, watched):
+    """close_notify says at once that the session is over."""
+    watched.peer.stop()
+    watched.peer.programs.clear()
+    begin = time.monotonic()
+    noticed = watched.until(lambda: watched.client.state() == "reconnecting", NOTICED_SECONDS,
+                            "a look for another way")
+    watched.rest(2)
+    watched.peer.start(*watched.peer.arguments)
+    watched.until_pictures(NOTICED_SECONDS, "pictures of the new peer")
+    print(f"ended: noticed after {noticed:.1f} s, 30 pictures after {time.monotonic() - begin:.1f} s, "
+          f"{watched.count('attempts')} attempts")
+    assert noticed < 3, f"the end was noticed after {noticed:.1f} s"
+    assert watched.count("connections") == 2, watched.client.stats().to_string()
+
+
+def udp(net, watched, seconds):
+    """The server answers to every ICE restart, and none can succeed until the way is there again."""
+    net.cut("meta l4proto udp drop")
+    watched.rest(seconds)
+    assert watched.client.state() == "reconnecting", watched.states
+    net.mend()
+    back = watched.until_pictures(UDP_BACK_SECONDS, "pictures after the pause")
+    print(f"{seconds:g} s without UDP: 30 pictures {back:.1f} s after their end, "
+          f"{watched.sessions()[0]['restarts']} ICE restarts at the peer")
+    check_same_streams(watched, restarts=1)
+
+
+CASES = {"address": address, "crash": crash, "restart": restart}
 
 
 def run(publishes, case):
@@ -70,8 +138,9 @@ def run(publishes, case):
         watched = witness.Witness(peer, publishes)
         try:
             watched.until_pictures(15, "pictures")
-            if case.startswith("pause-"):
-                pause(net, watched, float(case.partition("-")[2]))
+            name, _, seconds = case.partition("-")
+            if seconds:
+                {"pause": pause, "udp": udp}[name](net, watched, float(seconds))
             else:
                 CASES[case](net, watched)
             watched.rest(1)

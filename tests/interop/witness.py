@@ -84,7 +84,9 @@ class Witness:
         return self.client.stats().get_uint(field)[1]
 
     def transport(self, field):
-        return self.client.stats().get_value("transport").get_value(field)
+        stats = self.client.stats()  # Kept: the inner structure is a part of it.
+        inner = stats.get_value("transport")
+        return inner.get_value(field) if inner else None
 
     def until_pictures(self, seconds, what, number=30):
         before = self.frames()

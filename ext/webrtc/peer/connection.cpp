@@ -28,10 +28,6 @@ constexpr guint kDeleteMs = 1200;
 constexpr guint kTransportCloseMs = 1200;
 // A look at the peer's liveness.
 constexpr guint kLookMs = 1000;
-// Neither media nor reports: consent alone does not tell that somebody listens.
-constexpr int64_t kSilenceUs = 15 * G_USEC_PER_SEC;
-constexpr guint kRestartPatchMs = 4000;
-constexpr guint kRestartTries = 2;
 constexpr guint kTrickleTries = 4;
 
 uint32_t random_ssrc()
@@ -397,26 +393,6 @@ Task<Done> Connection::trickle()
 
 // --- While it is connected ---
 
-// Consent is a matter of the peer's ICE alone; what is behind that may be dead all the same.
-std::optional<ConnectionFailure> Connection::silence() const
-{
-  const Liveness liveness = session_.liveness();
-  int64_t since_us = liveness.since_rtcp_us;
-  if (!is_sender() && liveness.since_rtp_us >= 0)
-    since_us = since_us < 0 ? liveness.since_rtp_us : std::min(since_us, liveness.since_rtp_us);
-  // While there was no way to the peer, nothing could come.
-  since_us = std::min(since_us, g_get_monotonic_time() - reached_us_);
-  if (since_us < kSilenceUs)
-    return std::nullopt;
-  ConnectionFailure failure = failure_with(
-      GST_RESOURCE_ERROR, is_sender() ? GST_RESOURCE_ERROR_WRITE : GST_RESOURCE_ERROR_READ,
-      "The peer has sent neither media nor reports for " +
-          std::to_string(since_us / G_USEC_PER_SEC) + " s: it is stuck or gone.",
-      "RTCP, RTP");
-  failure.may_pass = true;
-  return failure;
-}
-
 Task<ConnectionFailure> Connection::stay()
 {
   for (;;) {
@@ -424,70 +400,17 @@ Task<ConnectionFailure> Connection::stay()
       co_return stopped();
     if (state_ == TransportState::Failed || state_ == TransportState::Closed)
       co_return transport_failure();
-    if (state_ == TransportState::Disconnected) {
-      const bool is_back = co_await restart();
-      if (!is_back)
+    if (is_interrupted()) {
+      const bool is_back = co_await restore();
+      if (!is_back && !is_stopped_)
         co_return transport_failure();
       continue;
     }
     if (auto failure = silence())
       co_return std::move(*failure);
+    note_quiet();
     co_await bell_.wait(kLookMs);
   }
-}
-
-// RFC 9725 §4.3.3. Media, SSRCs and keys stay as they are.
-Task<bool> Connection::restart()
-{
-  for (guint i = 0; i < kRestartTries && signalling_.can_restart(); i++) {
-    if (i > 0)
-      co_await bell_.wait(kLookMs);
-    if (is_stopped_ || state_ != TransportState::Disconnected)
-      break;
-    const bool is_back = co_await exchange_restart();
-    if (is_back)
-      co_return true;
-  }
-  co_return state_ == TransportState::Connected;
-}
-
-Task<bool> Connection::exchange_restart()
-{
-  if (!transport_->begin_restart())
-    co_return false;
-  const IceCredentials before = described_.transport.credentials;
-  const std::string ufrag = transport_->local_parameters().credentials.ufrag;
-  co_await bell_.until([&] { return gathered_ufrag_ == ufrag || is_stopped_; }, kGatherMs);
-  described_.transport.credentials = transport_->local_parameters().credentials;
-  described_.transport.candidates = transport_->local_parameters().candidates;
-  described_.transport.end_of_candidates = transport_->local_parameters().end_of_candidates;
-  IceFragment fragment = fragment_of(described_);
-  fragment.candidates = described_.transport.candidates;
-  fragment.end_of_candidates = described_.transport.end_of_candidates;
-  const support::Deadline deadline(cancellable_.get(), kRestartPatchMs);
-  auto restarted = co_await signalling_.restart_ice(fragment).under(deadline.cancellable());
-  bool is_begun = false;
-  if (restarted && restarted->outcome == PatchOutcome::Done) {
-    auto remote = accept_restart(remote_, fragment, restarted->reply);
-    restart_outcome_.reset();
-    is_begun = remote && transport_->finish_restart(*remote).ok();
-    if (is_begun)
-      remote_ = *remote;
-  }
-  if (!is_begun) {
-    transport_->cancel_restart();
-    described_.transport.credentials = before;
-    co_return false;
-  }
-  while (!restart_outcome_ && !is_stopped_ && state_ != TransportState::Failed &&
-         state_ != TransportState::Closed)
-    co_await bell_.wait(kLookMs);
-  const bool is_back = restart_outcome_.value_or(false);
-  if (is_back) {
-    reached_us_ = g_get_monotonic_time();
-    owner_.restarted();
-  }
-  co_return is_back;
 }
 
 // --- The end ---

@@ -35,7 +35,10 @@ public:
   virtual void warned(const PeerProblem &problem) = 0;
   virtual void transport_made(std::shared_ptr<Transport> transport) = 0;
   virtual void media_begun(const std::vector<SessionMedia> &media) = 0;
-  virtual void restarted() = 0;
+  // There is no way to the peer at present, and one is looked for: then comes resumed(), or the
+  // connection ends.
+  virtual void interrupted(const PeerProblem &problem) = 0;
+  virtual void resumed(bool by_restart) = 0;
 
 protected:
   ~ConnectionOwner() = default;
@@ -73,9 +76,16 @@ private:
   support::Task<SignallingResult<Opened>> post();
   support::Task<ConnectionResult<support::Done>> begin_media(const Negotiated *negotiated);
   support::Task<support::Done> trickle();
+  // connection_restart.cpp
+  bool is_interrupted();
+  support::Task<bool> restore();
   support::Task<bool> restart();
-  support::Task<bool> exchange_restart();
+  enum class RestartOutcome { Connected, MayPass, Refused };
+  support::Task<RestartOutcome> try_restart();
+  support::Task<RestartOutcome> exchange_restart();
+  // connection_liveness.cpp
   std::optional<ConnectionFailure> silence() const;
+  void note_quiet();
   void note_faults(const std::vector<SdpFault> &notes);
   void warn(const std::string &text, const std::string &debug = "");
   ConnectionFailure failure_of(SignallingFailure failure) const;
@@ -110,6 +120,7 @@ private:
   std::string facts_;
   std::optional<bool> restart_outcome_;
   int64_t reached_us_ = 0;  // When the way to the peer was last found.
+  bool is_quiet_ = false;   // Said, until something comes.
   bool is_stopped_ = false;
   bool is_posting_ = false;
   bool was_connected_ = false;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/peer/peer.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
 #include "ext/webrtc/peer/connection.h"
 #include "ext/webrtc/peer/peer_stats.h"
+#include "ext/webrtc/transport/ice.h"
 #include "gst/support/guards.h"
 
 namespace streamlib::webrtc {
@@ -21,6 +23,8 @@ namespace {
 
 // After a connection of this length the back-off begins anew.
 constexpr gint64 kGoodConnectionUs = 5 * G_USEC_PER_SEC;
+// Looks at the addresses of this machine.
+constexpr guint kLookMs = 1000;
 // A wait that other waits lead to ends a little later than they do.
 constexpr gint64 kMarginUs = 300 * 1000;
 
@@ -122,6 +126,7 @@ private:
     co_return Done{};
   }
   Task<Done> live();
+  Task<Done> wait_to_retry(guint delay_ms);
   Task<ConnectionFailure> connect_once(RetryPolicy *policy);
   bool may_retry(const ConnectionFailure &failure) const;
   void finish();
@@ -137,7 +142,16 @@ private:
   {
     listener_.peer_media_begun(media);
   }
-  void restarted() override { restarts_++; }
+  void interrupted(const PeerProblem &problem) override
+  {
+    listener_.peer_warned(problem);
+    set_state(PeerState::Reconnecting);
+  }
+  void resumed(bool by_restart) override
+  {
+    restarts_ += by_restart ? 1 : 0;
+    set_state(PeerState::Connected);
+  }
 
   // Reset at the end: what it holds may be what holds this.
   GObjectPtr<GstElement> element_;
@@ -211,6 +225,21 @@ Task<ConnectionFailure> PeerImpl::connect_once(RetryPolicy *policy)
   co_return failure;
 }
 
+// A network that comes back with another address is worth an attempt before its time.
+Task<Done> PeerImpl::wait_to_retry(guint delay_ms)
+{
+  const std::vector<std::string> addresses = addresses_of_this_machine();
+  const gint64 end_us = g_get_monotonic_time() + gint64{delay_ms} * 1000;
+  while (!is_ending_ && addresses_of_this_machine() == addresses) {
+    const gint64 left_ms = (end_us - g_get_monotonic_time() + 999) / 1000;
+    if (left_ms <= 0)
+      break;
+    co_await bell_.until([this] { return is_ending_; },
+                         std::min(static_cast<guint>(left_ms), kLookMs));
+  }
+  co_return Done{};
+}
+
 Task<Done> PeerImpl::live()
 {
   RetryPolicy policy(settings_.limits, [] { return g_random_double(); });
@@ -236,7 +265,7 @@ Task<Done> PeerImpl::live()
     PeerProblem problem = failure;
     problem.text += " It is tried again in " + std::to_string(*delay_ms) + " ms.";
     listener_.peer_warned(problem);
-    co_await bell_.until([this] { return is_ending_; }, *delay_ms);
+    co_await wait_to_retry(static_cast<guint>(*delay_ms));
   }
   set_state(PeerState::Closed);
   co_return Done{};

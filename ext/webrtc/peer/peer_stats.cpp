@@ -13,8 +13,10 @@ support::StructurePtr structure_of(const TransportStats &stats)
       G_TYPE_INT64, stats.connect_us * 1000, "silent-time", G_TYPE_INT64,
       stats.silent_us < 0 ? stats.silent_us : stats.silent_us * 1000, "local-address",
       G_TYPE_STRING, stats.local_address.c_str(), "remote-address", G_TYPE_STRING,
-      stats.remote_address.c_str(), "srtp-profile", G_TYPE_STRING, stats.srtp_profile.c_str(),
-      "peer-fingerprint", G_TYPE_STRING, stats.peer_fingerprint.c_str(), nullptr));
+      stats.remote_address.c_str(), "local-ufrag", G_TYPE_STRING, stats.local_ufrag.c_str(),
+      "remote-ufrag", G_TYPE_STRING, stats.remote_ufrag.c_str(), "srtp-profile", G_TYPE_STRING,
+      stats.srtp_profile.c_str(), "peer-fingerprint", G_TYPE_STRING, stats.peer_fingerprint.c_str(),
+      nullptr));
   for (size_t i = 0; i < kDropReasons; i++) {
     const std::string field = std::string("dropped-") + name_of(static_cast<DropReason>(i));
     gst_structure_set(structure.get(), field.c_str(), G_TYPE_UINT64, stats.drops[i], nullptr);

@@ -30,6 +30,8 @@ public:
       return false;
     return is_kept_.exchange(false, std::memory_order_relaxed);
   }
+  // A wish of our own, which the next take_kept() finds.
+  void keep() { is_kept_.store(true, std::memory_order_relaxed); }
   // A keyframe has passed: what was kept is done with.
   void forget_kept() { is_kept_.store(false, std::memory_order_relaxed); }
 

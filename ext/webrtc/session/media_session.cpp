@@ -351,6 +351,12 @@ void MediaSession::request_keyframe()
     current->request_keyframe(MediaKind::Video);
 }
 
+void MediaSession::send_keyframe()
+{
+  if (const auto current = core())
+    current->send_keyframe();
+}
+
 void MediaSession::set_bitrate(MediaKind kind, guint bitrate)
 {
   const std::shared_ptr<Input> input = input_of(kind);

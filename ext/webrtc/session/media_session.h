@@ -75,6 +75,8 @@ public:
 
   // Any thread: asks the peer for a keyframe.
   void request_keyframe();
+  // Any thread: asks the encoder of our video for one, where the peer may have missed pictures.
+  void send_keyframe();
   // Any thread: of the encoder of an input of raw media, now and after a renewal. In bit/s.
   void set_bitrate(MediaKind kind, guint bitrate);
 

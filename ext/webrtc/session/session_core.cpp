@@ -232,6 +232,14 @@ void SessionCore::request_keyframe(MediaKind kind)
     chain->request_keyframe();
 }
 
+// The streaming thread asks its encoder with the next picture.
+void SessionCore::send_keyframe()
+{
+  for (size_t i = 0; i < media_.size(); i++)
+    if (media_[i].local.kind == MediaKind::Video && sends(media_[i]))
+      sections_[i]->incoming->keep();
+}
+
 // --- What comes in ---
 
 bool SessionCore::admit(PacketKind kind, GstBuffer *packet)

@@ -52,6 +52,7 @@ public:
   // Any thread: the last that is sent is a BYE; then the hook bye_sent is called.
   void say_bye();
   void request_keyframe(MediaKind kind);
+  void send_keyframe();
   KeyframeThrottle &send_throttle(size_t section) { return *sections_[section]->incoming; }
 
   Liveness liveness() const;

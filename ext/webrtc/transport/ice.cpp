@@ -87,11 +87,7 @@ std::string address_text(const NiceCandidate *candidate)
 
 std::vector<std::string> all_addresses()
 {
-  std::vector<std::string> addresses;
-  GList *list = nice_interfaces_get_local_ips(TRUE);
-  for (const GList *one = list; one != nullptr; one = one->next)
-    addresses.emplace_back(static_cast<const char *>(one->data));
-  g_list_free_full(list, g_free);
+  std::vector<std::string> addresses = addresses_of_this_machine();
   // Without an interface libnice looks at none.
   if (addresses.empty())
     addresses.emplace_back("127.0.0.1");
@@ -99,6 +95,17 @@ std::vector<std::string> all_addresses()
 }
 
 }  // namespace
+
+std::vector<std::string> addresses_of_this_machine()
+{
+  std::vector<std::string> addresses;
+  GList *list = nice_interfaces_get_local_ips(TRUE);
+  for (const GList *one = list; one != nullptr; one = one->next)
+    addresses.emplace_back(static_cast<const char *>(one->data));
+  g_list_free_full(list, g_free);
+  std::sort(addresses.begin(), addresses.end());
+  return addresses;
+}
 
 Ice::Ice(GMainContext *context, const IceSettings &settings, IceOwner &owner)
     : context_(g_main_context_ref(context)), settings_(settings), owner_(owner), deferred_(context)
@@ -375,6 +382,22 @@ std::pair<std::string, std::string> Ice::selected_pair() const
   if (!nice_agent_get_selected_pair(agent_.get(), stream_, kComponent, &local, &remote))
     return {};
   return {address_text(local), address_text(remote)};
+}
+
+bool Ice::has_lost_address()
+{
+  NiceCandidate *local = nullptr;
+  NiceCandidate *remote = nullptr;
+  if (!nice_agent_get_selected_pair(agent_.get(), stream_, kComponent, &local, &remote))
+    return false;
+  char base[NICE_ADDRESS_STRING_LEN];
+  nice_address_to_string(&local->base_addr, base);
+  const std::vector<std::string> addresses = addresses_of_this_machine();
+  if (std::find(addresses.begin(), addresses.end(), base) != addresses.end()) {
+    held_address_ = base;
+    return false;
+  }
+  return held_address_ == base;
 }
 
 void Ice::receive(NiceAgent *, guint, guint, guint size, gchar *data, gpointer self)

@@ -38,6 +38,9 @@ enum class IceState {
 
 class Ice;
 
+// Of all interfaces that are up, loopback included, sorted.
+std::vector<std::string> addresses_of_this_machine();
+
 // Called in the I/O context, never from within a call of Ice or of libnice, except ice_received.
 class IceOwner {
 public:
@@ -88,6 +91,10 @@ public:
   // The addresses of the pair in use; empty when there is none.
   std::pair<std::string, std::string> selected_pair() const;
 
+  // The pair in use began at an address that this machine had, and has no more. For a look now and
+  // then: the first one only learns the address.
+  bool has_lost_address();
+
   // Servers that were found after create().
   void add_servers(const std::vector<ParsedIceServer> &servers);
   support::Status gather();
@@ -134,6 +141,7 @@ private:
   NiceComponentState component_state_ = NICE_COMPONENT_STATE_DISCONNECTED;
   IceState state_ = IceState::Checking;
   IceFigures figures_;
+  std::string held_address_;  // Of the pair in use, when it was seen on an interface.
   Deferred deferred_;
 };
 

@@ -467,6 +467,8 @@ void TransportImpl::note_pair()
   details_.local_address = pair.first;
   details_.remote_address = pair.second;
   details_.skipped_candidates = figures.skipped_candidates;
+  details_.local_ufrag = ice_->credentials().ufrag;
+  details_.remote_ufrag = ice_->remote_credentials().ufrag;
 }
 
 // --- ICE

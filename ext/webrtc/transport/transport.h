@@ -110,6 +110,9 @@ public:
   virtual void cancel_restart() = 0;
 
   virtual TransportState state() const = 0;
+  // This machine has no longer the address that the way to the peer begins at: nothing gets through
+  // until ICE is restarted. To be asked now and then.
+  virtual bool has_lost_address() = 0;
   // Any thread.
   virtual TransportStats stats() const = 0;
 

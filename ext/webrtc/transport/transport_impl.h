@@ -44,6 +44,7 @@ public:
   support::Status finish_restart(const TransportParameters &parameters) override;
   void cancel_restart() override;
   TransportState state() const override { return state_; }
+  bool has_lost_address() override { return ice_ != nullptr && ice_->has_lost_address(); }
   TransportStats stats() const override;
   void close(std::function<void()> done) override;
 

@@ -49,6 +49,9 @@ struct TransportStats {
   int64_t silent_us = -1;  // Since something came from the peer; -1 when nothing has.
   std::string local_address;
   std::string remote_address;
+  // What an ICE restart changes.
+  std::string local_ufrag;
+  std::string remote_ufrag;
   std::string srtp_profile;
   std::string peer_fingerprint;
   bool peer_refused = false;  // It showed another certificate than its description says.

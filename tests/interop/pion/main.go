@@ -66,6 +66,7 @@ type mediaReport struct {
 	Frames    int      `json:"frames"`
 	Broken    int      `json:"broken"`
 	KeyFrames int      `json:"key_frames"`
+	Key       int      `json:"key"` // The frame that was the last key frame, counted from 1.
 	SSRCs     []uint32 `json:"ssrcs"`
 }
 
@@ -79,6 +80,7 @@ type report struct {
 	Audio      *mediaReport            `json:"audio"`
 	Candidates int                     `json:"trickled"`
 	Restarts   int                     `json:"restarts"`
+	Ufrags     []string                `json:"ufrags"` // Of the client, as it changes.
 	DTLS       int                     `json:"dtls_handshakes"`
 	Requests   int                     `json:"keyframe_requests"`
 	Reports    int                     `json:"receiver_reports"`
@@ -180,6 +182,7 @@ func (s *session) take(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 			found.Frames++
 			if isKeyFrame(codec, sample.Data) {
 				found.KeyFrames++
+				found.Key = found.Frames
 			}
 			if sample.PrevDroppedPackets > 0 {
 				found.Broken++
@@ -285,6 +288,7 @@ func (s *server) post(w http.ResponseWriter, r *http.Request) {
 	made := &session{peer: peer, conn: s.conn, offer: string(body)}
 	made.Plays = r.URL.Path == "/whep"
 	made.Media = map[string]*mediaReport{}
+	made.Ufrags = []string{attribute(made.offer, "ice-ufrag")}
 	peer.OnTrack(made.take)
 	peer.OnConnectionStateChange(made.note)
 	peer.SCTP().Transport().OnStateChange(func(state webrtc.DTLSTransportState) {
@@ -410,6 +414,7 @@ func (s *session) restart(w http.ResponseWriter, fragment string) {
 	own := s.peer.LocalDescription().SDP
 	s.Lock()
 	s.Restarts++
+	s.Ufrags = append(s.Ufrags, ufrag)
 	s.etag = fmt.Sprintf("\"ice-%d\"", s.Restarts)
 	w.Header().Set("ETag", s.etag)
 	s.Unlock()
@@ -485,6 +490,15 @@ func (s *server) silence(w http.ResponseWriter, r *http.Request) {
 	atomic.StoreInt64(&s.conn.silentUntil, until.UnixNano())
 }
 
+// Each peer hears of it.
+func (s *server) close() {
+	s.Lock()
+	defer s.Unlock()
+	for _, found := range s.sessions {
+		_ = found.peer.Close()
+	}
+}
+
 func main() {
 	s := newServer()
 	http.HandleFunc("/whip", s.post)
@@ -495,6 +509,10 @@ func main() {
 	listener, err := net.Listen("tcp4", listenAddress())
 	check(err)
 	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
-	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		s.close()
+		os.Exit(0)
+	}()
 	check(http.Serve(listener, nil))
 }
