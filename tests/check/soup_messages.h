@@ -6,6 +6,10 @@
 
 #include <libsoup/soup.h>
 
+#include <gst/check/gstcheck.h>
+
+#include "gst/support/ownership.h"
+
 namespace fixture {
 
 inline std::string body_of(SoupServerMessage *message)
@@ -37,6 +41,22 @@ inline void give(SoupServerMessage *message, guint status, const char *type = nu
   set_field(message, "Connection", "close");
   if (type != nullptr)
     soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, text.data(), text.size());
+}
+
+// Listens on loopback; by HTTPS with a certificate, which is its key and itself as PEM.
+inline void listen_locally(SoupServer *server, guint port, const std::string &certificate)
+{
+  GError *error = nullptr;
+  auto options = SOUP_SERVER_LISTEN_IPV4_ONLY;
+  if (!certificate.empty()) {
+    const auto own = streamlib::support::adopt_object(g_tls_certificate_new_from_pem(
+        certificate.data(), static_cast<gssize>(certificate.size()), &error));
+    fail_unless(error == nullptr, "%s", error != nullptr ? error->message : "");
+    soup_server_set_tls_certificate(server, own.get());
+    options = static_cast<SoupServerListenOptions>(options | SOUP_SERVER_LISTEN_HTTPS);
+  }
+  fail_unless(soup_server_listen_local(server, port, options, &error), "%s",
+              error != nullptr ? error->message : "");
 }
 
 // The port that it listens at, by HTTP or HTTPS.

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // WHIP and WHEP: limits of time and size, TLS, cancellation, secrets, and what fields say.
 #include <cstring>
-#include <fstream>
 
-#include <glib/gstdio.h>
-
+#include "captured_log.h"
 #include "ext/webrtc/signalling/header_fields.h"
 #include "ext/webrtc/signalling/retry_policy.h"
+#include "text_file.h"
 #include "webrtc_signalling_fixture.h"
 
 using namespace fixture;
-using streamlib::support::CStr;
 
 namespace {
 
@@ -20,27 +18,6 @@ void expect(const SignallingFailure &failure, Category category, const char *tex
               failure.text.c_str());
   fail_unless(mentions(failure, text), "'%s' without '%s'", failure.text.c_str(), text);
 }
-
-// A file with a text, until the test ends.
-class TextFile {
-public:
-  explicit TextFile(const std::string &text)
-  {
-    gchar *name = nullptr;
-    const int file = g_file_open_tmp("streamlib-XXXXXX.pem", &name, nullptr);
-    fail_unless(file >= 0);
-    g_close(file, nullptr);
-    name_.reset(name);
-    std::ofstream(name) << text;
-  }
-  TextFile(const TextFile &) = delete;
-  TextFile &operator=(const TextFile &) = delete;
-  ~TextFile() { g_unlink(name_.get()); }
-  std::string name() const { return name_.get(); }
-
-private:
-  CStr name_;
-};
 
 gint64 ms_of(const std::function<void()> &action)
 {
@@ -54,30 +31,6 @@ std::string head_with(const std::string &length)
   return "HTTP/1.1 201 Created\r\nContent-Type: application/sdp\r\nLocation: /session/1\r\n" +
          length + "\r\n";
 }
-
-// Everything that any category logs in this process.
-struct Log {
-  Log()
-  {
-    lines = {};
-    gst_debug_remove_log_function(gst_debug_log_default);
-    gst_debug_set_default_threshold(GST_LEVEL_LOG);
-    gst_debug_add_log_function(take, nullptr, nullptr);
-  }
-  Log(const Log &) = delete;
-  Log &operator=(const Log &) = delete;
-  ~Log()
-  {
-    gst_debug_remove_log_function(take);
-    gst_debug_set_default_threshold(GST_LEVEL_NONE);
-  }
-  static void take(GstDebugCategory *, GstDebugLevel level, const gchar *, const gchar *, gint,
-                   GObject *, GstDebugMessage *message, gpointer)
-  {
-    lines.emplace_back(level, gst_debug_message_get(message));
-  }
-  static inline std::vector<std::pair<GstDebugLevel, std::string>> lines;
-};
 
 }  // namespace
 
@@ -343,7 +296,7 @@ GST_START_TEST(certificate_is_taken_by_its_file_or_without_validation)
 }
 GST_END_TEST;
 
-GST_START_TEST(bad_file_of_certificates_is_a_tls_failure)
+GST_START_TEST(bad_file_of_certificates_is_a_bad_setting)
 {
   const TextFile empty("nothing of the kind");
   for (const std::string &name : {std::string("/no/such/file"), empty.name()}) {
@@ -351,7 +304,7 @@ GST_START_TEST(bad_file_of_certificates_is_a_tls_failure)
     stage.settings.tls_ca_file = name;
     const auto result = stage.open();
     fail_unless(!result.ok(), "%s", name.c_str());
-    fail_unless(result.error().category() == Category::Tls);
+    expect(result.error(), Category::Settings, "tls-ca-file");
   }
 }
 GST_END_TEST;
@@ -374,9 +327,9 @@ GST_END_TEST;
 
 GST_START_TEST(secrets_are_not_logged)
 {
+  const CapturedLog log;
   std::vector<SignallingFailure> failures;
   {
-    const Log log;
     Stage stage;
     stage.server.answer("POST", created({{"Location", "/secret-session"}}));
     fail_unless(stage.open().ok());
@@ -388,7 +341,7 @@ GST_START_TEST(secrets_are_not_logged)
     failures.push_back(refused.open().error());
   }
   bool is_seen = false;
-  for (const auto &[level, text] : Log::lines) {
+  for (const auto &[level, text] : log.lines()) {
     fail_unless(text.find(kToken) == std::string::npos, "%s", text.c_str());
     const bool has_url = text.find("secret-session") != std::string::npos;
     fail_unless(!has_url || level >= GST_LEVEL_DEBUG, "%s", text.c_str());
@@ -549,7 +502,7 @@ static Suite *webrtc_signalling_limits_suite()
   tcase_add_test(tc, cancelled_patch_leaves_the_session);
   tcase_add_test(tc, certificate_of_nobody_is_refused);
   tcase_add_test(tc, certificate_is_taken_by_its_file_or_without_validation);
-  tcase_add_test(tc, bad_file_of_certificates_is_a_tls_failure);
+  tcase_add_test(tc, bad_file_of_certificates_is_a_bad_setting);
   tcase_add_test(tc, redirect_out_of_tls_is_not_followed);
   tcase_add_test(tc, secrets_are_not_logged);
   tcase_add_test(tc, unknown_links_are_ignored);

@@ -7,35 +7,6 @@
 
 using namespace fixture;
 
-namespace {
-
-void check_refusal(guint status, int code)
-{
-  Stage stage;
-  stage.server.refuse_next(status);
-  set(stage.viewer, "reconnect", "never");
-  stage.viewer.play();
-  const auto problem = stage.viewer.problem(GST_MESSAGE_ERROR);
-  ck_assert_msg(problem.domain == GST_RESOURCE_ERROR && problem.code == code, "%s",
-                problem.text.c_str());
-  ck_assert_str_eq(stage.viewer.state().c_str(), "failed");
-  ck_assert_int_lt(stage.viewer.stop(), kMaxStopUs);
-}
-
-}  // namespace
-
-GST_START_TEST(test_401)
-{
-  check_refusal(401, GST_RESOURCE_ERROR_NOT_AUTHORIZED);
-}
-GST_END_TEST
-
-GST_START_TEST(test_404)
-{
-  check_refusal(404, GST_RESOURCE_ERROR_NOT_FOUND);
-}
-GST_END_TEST
-
 GST_START_TEST(test_token)
 {
   Stage stage;
@@ -57,22 +28,6 @@ GST_START_TEST(test_no_endpoint)
   const auto problem = stage.viewer.problem(GST_MESSAGE_ERROR);
   ck_assert_int_eq(problem.code, GST_RESOURCE_ERROR_SETTINGS);
   ck_assert(problem.text.find("whep-endpoint") != std::string::npos);
-}
-GST_END_TEST
-
-// Nobody publishes yet (draft-ietf-wish-whep §4.3.8).
-GST_START_TEST(test_409_is_tried_again)
-{
-  Stage stage;
-  stage.server.refuse_next(409, {{"Retry-After", "1"}});
-  const gint64 begin = g_get_monotonic_time();
-  stage.viewer.play();
-  const auto problem = stage.viewer.problem(GST_MESSAGE_WARNING);
-  ck_assert(problem.text.find("tried again") != std::string::npos);
-  ck_assert(flows(stage.viewer));
-  ck_assert_int_ge(g_get_monotonic_time() - begin, G_USEC_PER_SEC);
-  ck_assert_int_eq(stage.server.posts, 2);
-  ck_assert_str_eq(stage.viewer.problem(GST_MESSAGE_ERROR, 0).text.c_str(), "");
 }
 GST_END_TEST
 
@@ -178,11 +133,8 @@ static Suite *webrtc_whepsrc_faults_suite()
   Suite *suite = suite_create("webrtc-whepsrc-faults");
   TCase *tcase = tcase_create("faults");
   tcase_set_timeout(tcase, 30);
-  tcase_add_test(tcase, test_401);
-  tcase_add_test(tcase, test_404);
   tcase_add_test(tcase, test_token);
   tcase_add_test(tcase, test_no_endpoint);
-  tcase_add_test(tcase, test_409_is_tried_again);
   tcase_add_test(tcase, test_406_counter_offer);
   tcase_add_test(tcase, test_wrong_fingerprint);
   tcase_add_test(tcase, test_loss);

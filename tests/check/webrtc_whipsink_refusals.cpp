@@ -28,14 +28,24 @@ GST_START_TEST(servers_of_link_fields_are_asked_before_the_candidates)
 }
 GST_END_TEST
 
-// Without PATCH at the server the addresses of the offer are enough.
-GST_START_TEST(server_without_patch)
+// The session goes on without what a server does not take of a PATCH, although its offer had no
+// address (RFC 9725 §4.3.1), and so it does where all of it was in the offer.
+GST_START_TEST(server_that_refuses_candidates)
 {
-  WhipServer server({.can_patch = false});
-  Publisher publisher(server, "", to("audio_0", kAudio));
-  publisher.play();
-  check_flows(publisher, server, MediaKind::Audio, 10);
-  ck_assert_ptr_ne(strstr(server.last_offer().c_str(), "a=candidate"), nullptr);
+  for (const guint status : {405, 412, 422, 428, 501}) {
+    WhipServer server({.patch_status = status});
+    Publisher publisher(server, status == 405 ? "" : "use-link-headers=true",
+                        to("audio_0", kAudio));
+    publisher.play();
+    check_flows(publisher, server, MediaKind::Audio, 10);
+    ck_assert_int_eq(strstr(server.last_offer().c_str(), "a=candidate") != nullptr, status == 405);
+    ck_assert(!publisher.message(GST_MESSAGE_ERROR, 0));
+    // One that was only too late may be followed by others.
+    if (status != 412)
+      ck_assert_int_le(server.patches, 1);
+    publisher.stop();
+    ck_assert_int_eq(server.deletes, 1);
+  }
 }
 GST_END_TEST
 
@@ -187,7 +197,7 @@ static Suite *webrtc_whipsink_refusals_suite()
   TCase *refusals = tcase_create("refusals");
   tcase_set_timeout(refusals, 60);
   tcase_add_test(refusals, servers_of_link_fields_are_asked_before_the_candidates);
-  tcase_add_test(refusals, server_without_patch);
+  tcase_add_test(refusals, server_that_refuses_candidates);
   tcase_add_test(refusals, wrong_peer_gets_nothing);
   tcase_add_test(refusals, peer_that_is_not_found_is_an_error);
   tcase_add_test(refusals, refusals_are_errors_of_their_kind);

@@ -18,7 +18,8 @@ constexpr const char *kFragmentType = "application/trickle-ice-sdpfrag";
 
 }  // namespace
 
-WhepServer::WhepServer(FarPlan plan) : plan_(std::move(plan))
+WhepServer::WhepServer(FarPlan plan, std::string certificate)
+    : certificate_(std::move(certificate)), plan_(std::move(plan))
 {
   thread_.call([this] { listen(); });
 }
@@ -38,9 +39,7 @@ void WhepServer::listen()
 {
   server_ = soup_server_new(nullptr, nullptr);
   soup_server_add_handler(server_, nullptr, handle, this, nullptr);
-  GError *error = nullptr;
-  fail_unless(soup_server_listen_local(server_, port_, SOUP_SERVER_LISTEN_IPV4_ONLY, &error), "%s",
-              error != nullptr ? error->message : "");
+  listen_locally(server_, port_, certificate_);
   port_ = port_of(server_);
 }
 
@@ -60,7 +59,8 @@ void WhepServer::close_port()
 
 std::string WhepServer::endpoint() const
 {
-  return "http://127.0.0.1:" + std::to_string(port_) + "/whep";
+  return std::string(certificate_.empty() ? "http" : "https") +
+         "://127.0.0.1:" + std::to_string(port_) + "/whep";
 }
 
 void WhepServer::refuse_next(guint status, std::vector<std::pair<std::string, std::string>> fields)
@@ -81,6 +81,11 @@ void WhepServer::set_token(std::string token)
 void WhepServer::set_link(std::string link)
 {
   thread_.call([&] { link_ = link; });
+}
+
+void WhepServer::set_sessions(std::string prefix)
+{
+  thread_.call([&] { prefix_ = prefix; });
 }
 
 void WhepServer::set_on_session(std::function<void(FarPeer &)> function)
@@ -187,6 +192,7 @@ bool WhepServer::may(SoupServerMessage *message) const
 void WhepServer::answer(SoupServerMessage *message, const std::string &path)
 {
   const std::string method = soup_server_message_get_method(message);
+  tokens += !field_of(message, "Authorization").empty();
   if (!may(message)) {
     set_field(message, "WWW-Authenticate", "Bearer");
     give(message, 401);
@@ -224,7 +230,7 @@ void WhepServer::post(SoupServerMessage *message)
     give(message, refusal.status, "text/plain", "no");
     return;
   }
-  const std::string path = "/session/" + std::to_string(next_session_++);
+  const std::string path = prefix_ + std::to_string(next_session_++);
   Session &session = sessions_[path];
   session.etag = "\"ice-1\"";
   session.peer = std::make_unique<FarPeer>(thread_.context(), plan_);

@@ -22,7 +22,8 @@ namespace fixture {
 
 class WhepServer {
 public:
-  explicit WhepServer(FarPlan plan = {});
+  // With a certificate and its key, as PEM, it speaks HTTPS.
+  explicit WhepServer(FarPlan plan = {}, std::string certificate = "");
   WhepServer(const WhepServer &) = delete;
   WhepServer &operator=(const WhepServer &) = delete;
   ~WhepServer();
@@ -42,6 +43,8 @@ public:
   void set_token(std::string token);
   // Field of its answers.
   void set_link(std::string link);
+  // What the addresses of sessions begin with.
+  void set_sessions(std::string prefix);
 
   // As by SIGKILL: the sessions and the port are gone without a word. The port is the same again
   // after come_back().
@@ -60,6 +63,8 @@ public:
   std::atomic<int> restarts = 0;
   std::atomic<int> deletes = 0;
   std::atomic<int> counter_offers_answered = 0;
+  // Requests that came with a token, whichever it was.
+  std::atomic<int> tokens = 0;
 
 private:
   struct Refusal {
@@ -86,12 +91,14 @@ private:
   bool is_held(SoupServerMessage *message) const;
   void go_on(SoupServerMessage *message);
 
+  const std::string certificate_;
   std::atomic<guint> port_ = 0;
   // --- The server's thread.
   SoupServer *server_ = nullptr;
   FarPlan plan_;
   std::string token_;
   std::string link_;
+  std::string prefix_ = "/session/";
   std::function<void(FarPeer &)> on_session_;
   std::deque<Refusal> refusals_;
   std::map<std::string, Session> sessions_;

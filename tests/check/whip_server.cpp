@@ -130,7 +130,7 @@ WhipServer::WhipServer(WhipServerSettings settings) : settings_(std::move(settin
   thread_.call([this] {
     server_ = soup_server_new(nullptr, nullptr);
     soup_server_add_handler(server_, nullptr, handle, this, nullptr);
-    ck_assert(soup_server_listen_local(server_, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, nullptr));
+    listen_locally(server_, 0, settings_.certificate);
     port_ = port_of(server_);
   });
 }
@@ -148,7 +148,8 @@ WhipServer::~WhipServer()
 
 std::string WhipServer::endpoint() const
 {
-  return "http://127.0.0.1:" + std::to_string(port_) + "/whip";
+  return std::string(settings_.certificate.empty() ? "http" : "https") +
+         "://127.0.0.1:" + std::to_string(port_) + "/whip";
 }
 
 void WhipServer::refuse(guint status, guint count, guint retry_after_s)
@@ -229,6 +230,7 @@ bool WhipServer::may_post(SoupServerMessage *message)
 void WhipServer::take(SoupServerMessage *message, const std::string &path)
 {
   const std::string method = soup_server_message_get_method(message);
+  tokens += !field_of(message, "Authorization").empty();
   if (method == "POST" && path == "/whip") {
     posts++;
     if (may_post(message))
@@ -241,7 +243,10 @@ void WhipServer::take(SoupServerMessage *message, const std::string &path)
     give(message, 404);
   } else if (method == "PATCH") {
     patches++;
-    settings_.can_patch ? take_fragment(message, *known->second) : give(message, 405);
+    if (settings_.patch_status != 0)
+      give(message, settings_.patch_status);
+    else
+      take_fragment(message, *known->second);
   } else if (method == "DELETE") {
     deletes++;
     take_delete(message, path);
@@ -252,7 +257,7 @@ void WhipServer::take(SoupServerMessage *message, const std::string &path)
 
 void WhipServer::take_offer(SoupServerMessage *message)
 {
-  const std::string path = "/session/" + std::to_string(++number_);
+  const std::string path = settings_.sessions + std::to_string(++number_);
   const auto session = std::make_shared<WhipServerSession>(thread_.context(), settings_, path);
   {
     const std::lock_guard lock(mutex_);

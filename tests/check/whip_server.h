@@ -22,10 +22,12 @@ namespace fixture {
 struct WhipServerSettings {
   std::vector<std::string> codecs = {"VP8", "VP9", "H264", "opus"};  // That it takes.
   std::string token;                                                 // Wanted; empty: none.
-  bool is_wrong_peer = false;  // The answer's fingerprint is of another certificate.
-  bool is_deaf = false;        // It answers by HTTP and never by ICE.
-  bool can_patch = true;
-  std::string link;  // Field of its answers.
+  bool is_wrong_peer = false;          // The answer's fingerprint is of another certificate.
+  bool is_deaf = false;                // It answers by HTTP and never by ICE.
+  guint patch_status = 0;              // Of each PATCH; 0: it is done.
+  std::string link;                    // Field of its answers.
+  std::string certificate;             // With its key, as PEM; empty: no TLS.
+  std::string sessions = "/session/";  // What their addresses begin with.
 };
 
 // One session at the server.
@@ -70,6 +72,8 @@ public:
   std::atomic<int> deletes = 0;
   std::atomic<int> sessions = 0;  // At present.
   std::string last_offer() const;
+  // Requests that came with a token, whichever it was.
+  std::atomic<int> tokens = 0;
 
 private:
   static void handle(SoupServer *server, SoupServerMessage *message, const char *path,

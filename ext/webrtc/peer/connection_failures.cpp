@@ -46,13 +46,15 @@ ConnectionFailure Connection::failure_of(SignallingFailure signalling) const
       code = GST_RESOURCE_ERROR_NOT_FOUND;
       break;
     case SignallingCategory::Protocol:
+    case SignallingCategory::Settings:
       code = GST_RESOURCE_ERROR_SETTINGS;
       break;
   }
   ConnectionFailure failure =
       failure_with(GST_RESOURCE_ERROR, code, signalling.text, signalling.debug);
   failure.may_pass = signalling.may_pass;
-  failure.is_refusal = signalling.status != 0;
+  // A certificate may be made anew, as a server may change its mind.
+  failure.is_refusal = signalling.status != 0 || signalling.category() == SignallingCategory::Tls;
   failure.retry_after_ms = signalling.retry_after_ms;
   return failure;
 }

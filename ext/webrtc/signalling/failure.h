@@ -18,6 +18,7 @@ enum class SignallingCategory {
   Protocol,      // What the server says is not WHIP or WHEP, or we would not keep to it.
   Timeout,
   Tls,
+  Settings,  // What a user has set cannot be used.
   Cancelled,
 };
 

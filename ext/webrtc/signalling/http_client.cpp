@@ -169,9 +169,9 @@ SignallingResult<Done> HttpClient::open()
         adopt_object(g_tls_file_database_new(settings_.tls_ca_file.c_str(), &error));
     if (error != nullptr) {
       const ErrorPtr owned(error);
-      return make_failure(SignallingCategory::Tls,
+      return make_failure(SignallingCategory::Settings,
                           "The certificates of " + settings_.tls_ca_file +
-                              " cannot be used. tls-ca-file is a file in PEM format.",
+                              " cannot be used. Set tls-ca-file to a file in PEM format.",
                           owned->message);
     }
     soup_session_set_tls_database(session.get(), database.as<GTlsDatabase>());
