@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <condition_variable>
 #include <cstdio>
+#include <utility>
 
 #include <dirent.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct Trouble {
   GstPad *sink;
   guint setup_ms;
   gboolean setup_fails;
+  gboolean stop_fails;
   gint stuck;
 };
 struct TroubleClass {
@@ -66,7 +68,10 @@ GstStateChangeReturn trouble_change_state(GstElement *element, GstStateChange tr
       return GST_STATE_CHANGE_FAILURE;
     }
   }
-  return GST_ELEMENT_CLASS(trouble_parent)->change_state(element, transition);
+  const auto result = GST_ELEMENT_CLASS(trouble_parent)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && std::exchange(self->stop_fails, FALSE))
+    return GST_STATE_CHANGE_FAILURE;
+  return result;
 }
 
 void trouble_set(GObject *object, guint id, const GValue *value, GParamSpec *)
@@ -76,6 +81,8 @@ void trouble_set(GObject *object, guint id, const GValue *value, GParamSpec *)
     self->setup_ms = g_value_get_uint(value);
   else if (id == 2)
     self->setup_fails = g_value_get_boolean(value);
+  else if (id == 4)
+    self->stop_fails = g_value_get_boolean(value);
   else
     g_atomic_int_set(&self->stuck, g_value_get_boolean(value));
 }
@@ -85,6 +92,8 @@ void trouble_get(GObject *object, guint id, GValue *value, GParamSpec *)
   auto *self = reinterpret_cast<Trouble *>(object);
   if (id == 1)
     g_value_set_uint(value, self->setup_ms);
+  else if (id == 4)
+    g_value_set_boolean(value, self->stop_fails);
   else
     g_value_set_boolean(value, id == 2 ? self->setup_fails : g_atomic_int_get(&self->stuck) != 0);
 }
@@ -102,6 +111,8 @@ void trouble_class_init(gpointer klass, gpointer)
                                   g_param_spec_boolean("setup-fails", "", "", FALSE, flags));
   g_object_class_install_property(object_class, 3,
                                   g_param_spec_boolean("stuck", "", "", FALSE, flags));
+  g_object_class_install_property(object_class, 4,
+                                  g_param_spec_boolean("stop-fails", "", "", FALSE, flags));
   auto *element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = trouble_change_state;
   for (const GstPadDirection direction : {GST_PAD_SRC, GST_PAD_SINK})

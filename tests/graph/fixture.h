@@ -38,7 +38,8 @@ unsigned descriptor_count();
 size_t resident_memory();
 
 // Registers `troublefilter`, a filter that passes on. Its properties: setup-ms (sleeps on the way
-// to PAUSED), setup-fails, and stuck (a buffer does not come back before let_go()).
+// to PAUSED), setup-fails, stop-fails (once, on the way back to READY), and stuck (a buffer does not
+// come back before let_go()).
 void register_trouble();
 void let_go();
 

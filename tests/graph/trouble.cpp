@@ -78,6 +78,52 @@ GST_START_TEST(test_fault_at_each_step)
 }
 GST_END_TEST;
 
+// The link that is made anew with other options is the one that was there.
+GST_START_TEST(test_fault_after_other_options)
+{
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc"}, "out": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "out", "policy": "in-order", "depth": 7}]})");
+  const auto link = adopt_object(gst_bin_get_by_name(GST_BIN(graph.get()), "sink@out"));
+  fail_unless(link);
+  int step = 0;
+  for (;; step++) {
+    streamlib::graph::make_up_fault(graph.get(), step);
+    const auto edit = adopt_object(gst_sl_graph_begin(graph.get()));
+    gst_sl_graph_edit_add_node(edit.get(), "mid", R"({"type": "identity"})");
+    gst_sl_graph_edit_unlink(edit.get(), "src", "out");
+    gst_sl_graph_edit_link(edit.get(), "src", "mid", nullptr);
+    gst_sl_graph_edit_link(edit.get(), "mid", "out", R"({"policy": "latest", "depth": 3})");
+    if (gst_sl_graph_edit_commit(edit.get(), nullptr))
+      break;
+    guint depth = 0;
+    gint policy = 0;
+    g_object_get(link.get(), "depth", &depth, "policy", &policy, nullptr);
+    ck_assert_msg(depth == 7 && policy == GST_SL_LINK_POLICY_IN_ORDER, "step %d", step);
+  }
+  ck_assert_msg(step > 3, "%d steps", step);
+  guint depth = 0;
+  g_object_get(link.get(), "depth", &depth, nullptr);
+  fail_unless_equals_int(depth, 3);
+}
+GST_END_TEST;
+
+// An element that says on its way down that it failed is let go all the same.
+GST_START_TEST(test_failure_on_the_way_down)
+{
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc"}, "bad": {"type": "troublefilter",
+    "config": {"stop-fails": true}}, "out": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "bad"}, {"from": "bad", "to": "out"}]})");
+  graph.play();
+  const auto out = graph.tap("out");
+  fail_unless(eventually([&] { return out->buffers() > 2; }));
+  auto bad = graph.node("bad");
+  check_equal(graph.replace("bad", R"({"type": "identity"})"), "");
+  fail_unless(eventually([&] { return GST_STATE(bad.get()) == GST_STATE_NULL; }));
+  const uint64_t seen = out->buffers();
+  fail_unless(eventually([&] { return out->buffers() > seen + 2; }));
+}
+GST_END_TEST;
+
 GST_START_TEST(test_setup_fails)
 {
   TestGraph graph(kBefore);
@@ -475,6 +521,8 @@ int main(int argc, char **argv)
   suite_add_tcase(suite, tcase);
   tcase_set_timeout(tcase, 60);
   tcase_add_test(tcase, test_fault_at_each_step);
+  tcase_add_test(tcase, test_fault_after_other_options);
+  tcase_add_test(tcase, test_failure_on_the_way_down);
   tcase_add_test(tcase, test_setup_fails);
   tcase_add_test(tcase, test_parallel_setup);
   tcase_add_test(tcase, test_start_fails);

@@ -32,6 +32,16 @@ void set_link_properties(gpointer object, const FlatLink &link)
                link.depth.value_or(0), nullptr);
 }
 
+// What knows policy and depth; null for a pad of a foreign element.
+GObjectPtr<GObject> link_object(const Input &input)
+{
+  if (input.link)
+    return share_object(G_OBJECT(input.link.get()));
+  if (GST_IS_SL_LINK_PAD(input.target.get()))
+    return share_object(G_OBJECT(input.target.get()));
+  return {};
+}
+
 }  // namespace
 
 Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *element,
@@ -39,9 +49,14 @@ Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *ele
 {
   const bool is_present = element == node.element.get();
   if (Input *present = is_present ? node.input(link.to.pad) : nullptr) {
-    if (present->link || GST_IS_SL_LINK_PAD(present->target.get()))
-      set_link_properties(
-          present->link ? static_cast<gpointer>(present->link.get()) : present->target.get(), link);
+    if (const auto object = link_object(*present)) {
+      FlatLink before;
+      before.policy.emplace();
+      before.depth.emplace();
+      g_object_get(object.get(), "policy", &*before.policy, "depth", &*before.depth, nullptr);
+      set_link_properties(object.get(), link);
+      undo([object, before] { set_link_properties(object.get(), before); });
+    }
     return present;
   }
   auto input = std::make_unique<Input>();
@@ -202,10 +217,9 @@ Compiler::StepResult Compiler::tune(const FlatLink &spec)
   Wire *wire = running_.find(spec);
   if (wire == nullptr)
     return failure(spec.pointer, "there is no such link");
-  if (!wire->input->link && !GST_IS_SL_LINK_PAD(wire->input->target.get()))
+  const auto object = link_object(*wire->input);
+  if (!object)
     return failure(spec.pointer, "the link is fused into its consumer and has no depth");
-  const GObjectPtr<GObject> object = share_object(
-      wire->input->link ? G_OBJECT(wire->input->link.get()) : G_OBJECT(wire->input->target.get()));
   const FlatLink before = wire->spec;
   set_link_properties(object.get(), spec);
   wire->spec = spec;

@@ -157,7 +157,7 @@ GObjectPtr<GstElement> make_of_factory(const char *factory_name, const char *nam
                                             static_cast<GstElementFactory *>(nullptr),
                                             factory.get())) {
     GST_OBJECT_FLAG_SET(factory.get(), GST_OBJECT_FLAG_MAY_BE_LEAKED);
-    factory.release();
+    (void)factory.release();
   }
   return element;
 }

@@ -26,6 +26,20 @@ bool start_background(const char *name, std::function<void()> function)
   return true;
 }
 
+namespace {
+
+// Some say on the way down that they failed, and are on their way all the same: the second attempt
+// takes them the rest of it.
+GstStateChangeReturn change_state(GstElement *element, GstState target)
+{
+  const GstStateChangeReturn result = gst_element_set_state(element, target);
+  if (result != GST_STATE_CHANGE_FAILURE || GST_STATE(element) <= target)
+    return result;
+  return gst_element_set_state(element, target);
+}
+
+}  // namespace
+
 struct ParallelStates::Shared {
   std::vector<GObjectPtr<GstElement>> elements;
   GstState target;
@@ -115,7 +129,7 @@ void ParallelStates::work(const std::shared_ptr<Shared> &shared)
       index = shared->next++;
     }
     GstElement *element = shared->elements[index].get();
-    const GstStateChangeReturn result = gst_element_set_state(element, shared->target);
+    const GstStateChangeReturn result = change_state(element, shared->target);
     bool abandoned;
     {
       std::lock_guard lock(shared->mutex);
@@ -128,7 +142,7 @@ void ParallelStates::work(const std::shared_ptr<Shared> &shared)
     }
     // It was given up long ago: nobody else ends it.
     if (abandoned) {
-      gst_element_set_state(element, GST_STATE_NULL);
+      change_state(element, GST_STATE_NULL);
       return;
     }
   }
@@ -137,7 +151,7 @@ void ParallelStates::work(const std::shared_ptr<Shared> &shared)
 void retire_in_background(GObjectPtr<GstElement> element, std::function<void()> done)
 {
   const auto retire = [element = std::move(element), done = std::move(done)] {
-    gst_element_set_state(element.get(), GST_STATE_NULL);
+    change_state(element.get(), GST_STATE_NULL);
     done();
   };
   if (!start_background("sl-graph-retire", retire))
