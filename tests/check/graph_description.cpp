@@ -422,6 +422,37 @@ GST_START_TEST(five_thousand_nodes)
 }
 GST_END_TEST
 
+// What is told once is no reason to give up; what is told 200 times is.
+GST_START_TEST(many_problems_end_the_search)
+{
+  std::string uses;
+  std::string links;
+  for (int i = 0; i < 300; i++) {
+    uses += (i > 0 ? ",\"u" : "\"u") + std::to_string(i) + R"(":{"type":{"template":"t"}})";
+    links +=
+        std::string(i > 0 ? "," : "") + R"({"from":"u0","to":"nobody)" + std::to_string(i) + "\"}";
+  }
+  const std::string templates = R"("templates":{"t":{"nodes":{"x":{"type":""}},
+    "outputs":{"out":"x"}}})";
+  expect_one(R"({"nodes":{)" + uses + "}," + templates + "}", "/templates/t/nodes/x/type", "empty");
+  const Problems problems =
+      refused(R"({"nodes":{)" + uses + R"(},"links":[)" + links + "]," + templates + "}");
+  fail_unless_equals_int(problems.size(), kMostProblems + 1);
+  fail_unless(problems[1].pointer == "/links/0/to");
+  fail_unless(problems.back().reason.find("there may be more") != std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST(too_many_nodes)
+{
+  std::string nodes;
+  for (int i = 0; i < 100001; i++)
+    nodes += (i > 0 ? ",\"n" : "\"n") + std::to_string(i) + R"(":3)";
+  expect_one(R"({"nodes":{)" + nodes + R"(},"links":[{"from":"n1","to":"n2"}]})", "/nodes",
+             "at most 100000 nodes");
+}
+GST_END_TEST
+
 GST_START_TEST(fifty_megabytes)
 {
   // As many secrets as nodes, each within the text of the next node too.
@@ -463,6 +494,8 @@ static Suite *graph_description_suite()
   tcase_add_test(tc, secrets_are_masked);
   tcase_add_test(tc, problems_hold_no_secret);
   tcase_add_test(tc, five_thousand_nodes);
+  tcase_add_test(tc, many_problems_end_the_search);
+  tcase_add_test(tc, too_many_nodes);
   tcase_add_test(tc, fifty_megabytes);
   return s;
 }

@@ -250,6 +250,18 @@ GST_START_TEST(all_problems_come_at_once)
 }
 GST_END_TEST
 
+GST_START_TEST(many_problems_end_the_search)
+{
+  std::string nodes;
+  for (int i = 0; i < 300; i++)
+    nodes += (i > 0 ? ",\"n" : "\"n") + std::to_string(i) + R"(":{"type":"nothinglikeit"})";
+  const Problems problems = problems_of(R"({"nodes":{)" + nodes + "}}");
+  fail_unless_equals_int(problems.size(), kMostProblems + 1);
+  fail_unless(problems[kMostProblems - 1].pointer == "/nodes/n199/type");
+  fail_unless(problems.back().reason.find("there may be more") != std::string::npos);
+}
+GST_END_TEST
+
 GST_START_TEST(no_secret_in_a_problem)
 {
   const char *texts[] = {
@@ -323,6 +335,7 @@ static Suite *graph_validate_suite()
   tcase_add_test(tc, caps);
   tcase_add_test(tc, feeds);
   tcase_add_test(tc, all_problems_come_at_once);
+  tcase_add_test(tc, many_problems_end_the_search);
   tcase_add_test(tc, no_secret_in_a_problem);
   tcase_add_test(tc, ports_of_bins);
   tcase_add_test(tc, five_thousand_nodes);

@@ -116,23 +116,47 @@ GST_START_TEST(test_fifty_megabytes)
   begin = g_get_monotonic_time();
   const std::string refusal = graph.apply(R"({"nodes": {)" + nodes + R"(}, "links": []})");
   const double refused = milliseconds_since(begin);
-  fail_unless(refusal.find("/nodes/n0/type") != std::string::npos);
-  fail_unless(refusal.find("/nodes/n" + std::to_string(count - 1) + "/type") != std::string::npos);
+  ck_assert_msg(refusal.find("/nodes: a graph holds at most") == 0, "%s", refusal.c_str());
+
+  // As many as it holds, each of them with another wrong type; and one with as many wrong values.
+  std::string others;
+  std::string config;
+  for (int i = 0; i < 100000; i++) {
+    const std::string comma = i == 0 ? "" : ", ";
+    const std::string number = std::to_string(i);
+    others += comma + "\"n" + number + R"(": {"type": "videotestsrx)" + number + "\"}";
+    config += comma + "\"patern" + number + "\": 1";
+  }
+  begin = g_get_monotonic_time();
+  const std::string types = graph.apply(R"({"nodes": {)" + others + R"(}, "links": []})");
+  const double types_after = milliseconds_since(begin);
+  fail_unless(types.find("/nodes/n0/type") == 0);
+  fail_unless(types.find("/nodes/n199/type") != std::string::npos);
+  fail_unless(types.find("there may be more") != std::string::npos);
+  begin = g_get_monotonic_time();
+  const std::string values =
+      graph.apply(R"({"nodes": {"a": {"type": "fakesrc", "config": {)" + config + "}}}}");
+  const double values_after = milliseconds_since(begin);
+  fail_unless(values.find("/nodes/a/config/patern0") == 0);
+  fail_unless(values.find("there may be more") != std::string::npos);
 
   // And one that ends in the middle.
   begin = g_get_monotonic_time();
   const std::string torn = graph.apply(R"({"nodes": {)" + nodes);
   const double torn_after = milliseconds_since(begin);
   fail_unless(!torn.empty());
-  std::printf("50 MB: taken in %.0f ms; %d wrong nodes refused in %.0f; torn one in %.0f\n", taken,
-              count, refused, torn_after);
+  std::printf(
+      "50 MB: taken in %.0f ms; %d wrong nodes refused in %.0f; torn one in %.0f; 100,000 wrong "
+      "types in %.0f, wrong properties in %.0f\n",
+      taken, count, refused, torn_after, types_after, values_after);
   fail_unless(graph.node("out") == out);
   const auto without_revision = [](const std::string &text) {
     return text.substr(0, text.find("\"revision\""));
   };
   check_equal(without_revision(graph.describe()), without_revision(before));
-  const double limit = 30000 * slowness();
+  const double limit = 5000 * slowness();
   ck_assert(taken < limit && refused < limit && torn_after < limit);
+  ck_assert(types_after < limit && values_after < limit);
 }
 GST_END_TEST;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // JSON values from text and to text, by RapidJSON's event interface.
+#include <bit>
 #include <charconv>
 #include <cmath>
-#include <unordered_set>
 
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
@@ -35,6 +35,38 @@ bool holds_surrogate(std::string_view text)
   }
   return false;
 }
+
+// Finds the members of a large object by their names. It holds no names of its own: their places
+// in the object, in a table at most half full.
+class NameTable {
+public:
+  // Members that came since the last time are taken in.
+  bool find(const Json::Object &members, std::string_view name)
+  {
+    if (places_.size() < 2 * (members.size() + 1)) {
+      places_.assign(std::bit_ceil(4 * (members.size() + 1)), kFree);
+      known_ = 0;
+    }
+    for (; known_ < members.size(); known_++)
+      places_[slot_of(members, members[known_].first)] = static_cast<uint32_t>(known_);
+    return places_[slot_of(members, name)] != kFree;
+  }
+
+private:
+  static constexpr uint32_t kFree = UINT32_MAX;
+
+  // Where the name stands, or where it would.
+  size_t slot_of(const Json::Object &members, std::string_view name) const
+  {
+    size_t slot = std::hash<std::string_view>()(name) & (places_.size() - 1);
+    while (places_[slot] != kFree && members[places_[slot]].first != name)
+      slot = (slot + 1) & (places_.size() - 1);
+    return slot;
+  }
+
+  std::vector<uint32_t> places_;
+  size_t known_ = 0;
+};
 
 // Builds the value from the parser's events; a false ends the parser.
 class Builder {
@@ -81,16 +113,8 @@ public:
     if (holds_surrogate(name))
       return refuse("half of a surrogate pair");
     Json::Object &members = *level.value.object();
-    bool known = false;
-    if (members.size() < kSmallObject) {
-      known = level.value.find(name) != nullptr;
-    } else {
-      if (level.names.empty()) {
-        for (const Json::Member &member : members)
-          level.names.insert(member.first);
-      }
-      known = !level.names.insert(name).second;
-    }
+    const bool known = members.size() < kSmallObject ? level.value.find(name) != nullptr
+                                                     : level.names.find(members, name);
     if (known)
       return refuse("a second member \"" + name + "\" in the same object");
     members.emplace_back(std::move(name), Json());
@@ -108,7 +132,7 @@ public:
 private:
   struct Level {
     Json value;
-    std::unordered_set<std::string> names;
+    NameTable names;
   };
 
   bool refuse(std::string why)

@@ -3,6 +3,7 @@
 #include "gst/streamlib/graph/loader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gst/streamlib/graph/nearest.h"
 #include "gst/streamlib/link_properties.h"
@@ -15,8 +16,9 @@ namespace {
 constexpr size_t kExpansionBudget = 128 * 1024 * 1024;
 // What a node costs of it besides its text.
 constexpr size_t kNodeCost = 1024;
-// A name is searched for a nearer one only while problems are few.
-constexpr size_t kHintedProblems = 50;
+// What a bin can hold in reasonable time, and far more than that.
+constexpr size_t kMostNodes = 100'000;
+constexpr size_t kMostLinks = 200'000;
 
 // Of the description and of a template.
 const std::vector<std::string_view> kGraphKeys = {"$schema", "name",    "nodes",    "links",
@@ -87,11 +89,7 @@ bool Loader::load()
   load_scope(json, scope);
   load_top_ports(json, scope);
   check_fallbacks();
-  // One that stands in a template is found with each of its uses.
-  std::unordered_set<std::string> seen;
-  std::erase_if(problems, [&seen](const Problem &problem) {
-    return !seen.insert(problem.pointer + '\0' + problem.reason).second;
-  });
+  finish(problems);
   return problems.empty();
 }
 
@@ -122,7 +120,11 @@ void Loader::load_nodes(const Json &graph, Scope &scope)
   if (nodes == nullptr)
     return;
   const Place place = scope.place.at("nodes");
+  if (has_given_up() || flat.nodes.size() + nodes->object()->size() > kMostNodes)
+    return give_up(place, "nodes", kMostNodes);
   for (const auto &[id, node] : *nodes->object()) {
+    if (has_given_up())
+      return;
     const Place here = place.at(id);
     scope.names.emplace_back(id);
     if (const std::string wrong = wrong_id(id); !wrong.empty()) {
@@ -199,8 +201,24 @@ void Loader::load_node(const std::string &id, const Json &node, const Place &pla
   flat.nodes.push_back(std::move(flat_node));
 }
 
+bool Loader::has_given_up()
+{
+  has_given_up_ = has_given_up_ || is_full(problems);
+  return has_given_up_;
+}
+
+// What follows would be told of what was never read.
+void Loader::give_up(const Place &place, const char *what, size_t most)
+{
+  if (!std::exchange(has_given_up_, true))
+    problems.push_back(
+        place.problem("a graph holds at most " + std::to_string(most) + " " + what, "split it"));
+}
+
 void Loader::check_fallbacks()
 {
+  if (has_given_up())
+    return;
   std::unordered_map<std::string_view, const FlatNode *> nodes;
   std::vector<std::string_view> names;
   for (const FlatNode &node : flat.nodes) {
@@ -236,7 +254,11 @@ void Loader::load_links(const Json &graph, Scope &scope)
   if (links == nullptr)
     return;
   const Place place = scope.place.at("links");
+  if (has_given_up() || flat.links.size() + links->array()->size() > kMostLinks)
+    return give_up(place, "links", kMostLinks);
   for (size_t i = 0; i < links->array()->size(); i++) {
+    if (has_given_up())
+      return;
     const Json &link = (*links->array())[i];
     const Place here = place.at(i);
     if (scope.params != nullptr)
@@ -314,6 +336,8 @@ void Loader::load_ports(
   if (ports == nullptr)
     return;
   for (const auto &[name, value] : *ports->object()) {
+    if (has_given_up())
+      return;
     const Place place = scope.place.at(key).at(name);
     if (name.empty())
       problems.push_back(place.problem("the name of a port is empty"));

@@ -145,6 +145,9 @@ private:
   void load_template(const std::string &id, const Json &type, const Json &node, const Place &place,
                      Scope &scope);
   void check_fallbacks();
+  // There is too much of it, or too much wrong with it: nothing more is read.
+  bool has_given_up();
+  void give_up(const Place &place, const char *what, size_t most);
   void check_templates(const Json &json);
   void note_unknown(const Json &object, const Place &place,
                     const std::vector<std::string_view> &known);
@@ -160,6 +163,7 @@ private:
   std::map<std::string, std::unique_ptr<Document>> documents_;  // By path.
   std::vector<std::string> open_templates_;                     // "path#name"
   size_t budget_;
+  bool has_given_up_ = false;
 };
 
 Overrides read_overrides(MemberReader &reader);

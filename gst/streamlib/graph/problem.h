@@ -15,6 +15,16 @@ struct Problem {
 
 using Problems = std::vector<Problem>;
 
+// As many are told at once; the search for more ends there.
+inline constexpr size_t kMostProblems = 200;
+// A name is searched for a nearer one only while problems are few.
+inline constexpr size_t kHintedProblems = 50;
+
+// Whether there are as many, each counted once: what was told already is taken out.
+bool is_full(Problems &problems);
+// When all that is wrong has been searched for, or the search was given up.
+void finish(Problems &problems);
+
 // "/nodes/cam/type: there is no element 'vidoetestsrc'; did you mean 'videotestsrc'?", one a line.
 std::string to_text(const Problems &problems);
 

@@ -111,8 +111,9 @@ private:
     const auto found = params_.find(name);
     if (found != params_.end())
       return &found->second;
-    problems_.push_back(place.problem("the template has no parameter '" + std::string(name) + "'",
-                                      did_you_mean(name, keys_of(params_))));
+    problems_.push_back(place.problem(
+        "the template has no parameter '" + std::string(name) + "'",
+        problems_.size() < kHintedProblems ? did_you_mean(name, keys_of(params_)) : std::string()));
     return nullptr;
   }
 
@@ -229,6 +230,8 @@ Params ParamReader::read(const Json *given, const Place &given_place)
   if (given == nullptr || !given->is_object())
     return params;
   for (const Json::Member &member : *given->object()) {
+    if (is_full(problems_))
+      break;
     if (params.count(member.first) == 0)
       problems_.push_back(given_place.at(member.first)
                               .problem("the template has no parameter '" + member.first + "'",

@@ -41,8 +41,12 @@ Problems Validator::run()
   check_types();
   check_links();
   check_ports();
-  check_cycles();
-  check_feeds();
+  // The whole is looked at only where all of its parts have been.
+  if (!is_full(problems_)) {
+    check_cycles();
+    check_feeds();
+  }
+  finish(problems_);
   return std::move(problems_);
 }
 
@@ -74,6 +78,8 @@ std::shared_ptr<const NodeType> Validator::type_of(const FlatNode &node)
 void Validator::check_types()
 {
   for (NodeState &state : states_) {
+    if (is_full(problems_))
+      return;
     state.type = type_of(*state.node);
     if (state.type)
       check_config(state);
@@ -85,8 +91,11 @@ void Validator::check_config(NodeState &state)
   const Json::Object *members = state.node->config.object();
   if (members == nullptr)
     return;
-  for (const auto &[name, value] : *members)
+  for (const auto &[name, value] : *members) {
+    if (is_full(problems_))
+      return;
     check_property(state, name, value);
+  }
 }
 
 void Validator::check_property(NodeState &state, const std::string &name, const Json &value)

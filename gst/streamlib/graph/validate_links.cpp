@@ -9,9 +9,6 @@ namespace streamlib::graph {
 
 namespace {
 
-// A name is searched for a nearer one only while problems are few.
-constexpr size_t kHintedProblems = 50;
-
 const char *word_of(GstPadDirection direction)
 {
   return direction == GST_PAD_SRC ? "source" : "sink";
@@ -119,6 +116,8 @@ void Validator::check_links()
 {
   ends_.resize(graph_.links.size());
   for (size_t i = 0; i < graph_.links.size(); i++) {
+    if (is_full(problems_))
+      return;
     FlatLink &link = graph_.links[i];
     const Place place = place_of(link);
     NodeState *from = state_of(link.from, place.at("from"));
@@ -155,6 +154,8 @@ void Validator::check_ports()
   for (std::vector<FlatPort> *ports : {&graph_.inputs, &graph_.outputs}) {
     const bool is_input = ports == &graph_.inputs;
     for (FlatPort &port : *ports) {
+      if (is_full(problems_))
+        return;
       const Place place = place_of(port);
       NodeState *state = state_of(port.pad, place);
       if (state == nullptr)
