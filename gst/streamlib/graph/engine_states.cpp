@@ -248,10 +248,10 @@ void Engine::guard_preroll()
     if (!GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK) ||
         gst_element_get_state(element, &state, &pending, 0) != GST_STATE_CHANGE_ASYNC)
       continue;
-    const bool has_data =
-        std::any_of(running_.wires.begin(), running_.wires.end(), [&](const auto &wire) {
-          return wire->to == node.get() && wire->branch->buffers.load() > 0;
-        });
+    const bool has_data = std::any_of(running_.wires.begin(), running_.wires.end(),
+                                      [sink = node.get()](const auto &wire) {
+                                        return wire->to == sink && wire->branch->buffers.load() > 0;
+                                      });
     if (has_data)
       continue;
     GST_INFO_OBJECT(bin_, "%s has no data: it does not wait for any", id.c_str());
