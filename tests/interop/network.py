@@ -10,6 +10,7 @@ runs anew in namespaces of its own (enter()), which go with it, however it ends.
 """
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -79,17 +80,21 @@ def within(namespace, call):
     return result[0]
 
 
+def make_namespaces(*names):
+    # Names of namespaces are files, which only this program is to see.
+    run("mount", "-t", "tmpfs", "none", "/run")
+    run("mkdir", "/run/netns")
+    for name in names:
+        run("ip", "netns", "add", name)
+        run("ip", "-n", name, "link", "set", "lo", "up")
+    run("ip", "link", "set", "lo", "up")
+
+
 class Network:
     """The three namespaces; here is where the program runs."""
 
     def __init__(self):
-        # Names of namespaces are files, which only this program is to see.
-        run("mount", "-t", "tmpfs", "none", "/run")
-        run("mkdir", "/run/netns")
-        for name in ("router", "peer"):
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "link", "set", "lo", "up")
+        make_namespaces("router", "peer")
         self._connect(None, "one", HERE, ROUTER)
         self._connect("peer", "one", PEER, "10.77.2.1")
         self._link(None, "two")
@@ -145,6 +150,41 @@ class Network:
         run("ip", "addr", "del", HERE + "/24", "dev", "one")
         run("ip", "addr", "add", OTHER_HERE + "/24", "dev", "two")
         run("ip", "route", "add", "default", "via", OTHER_ROUTER)
+
+
+    def narrow(self, kilobits):
+        """Both directions, with room for half a second; false where the kernel cannot."""
+        for link in ("here-one", "peer-one"):
+            try:
+                run("ip", "netns", "exec", "router", "tc", "qdisc", "replace", "dev", link, "root", "tbf",
+                    "rate", f"{kilobits}kbit", "burst", "4kb", "latency", "500ms")
+            except AssertionError as error:
+                print(error, file=sys.stderr)
+                return False
+        return True
+
+
+@contextlib.contextmanager
+def bad_wire(folder, **does):
+    """Here and the peer, with bad_wire.py between them; what it has done is in `told` afterwards."""
+    make_namespaces("peer")
+    options = [f"--{name}={value}" for name, value in does.items()]
+    try:
+        wire = peers.Program([sys.executable, peers.HERE / "bad_wire.py", "peer", *options], folder, "wire",
+                             True)
+        wire.first_line(5)
+    except AssertionError as error:
+        skip(f"no TUN devices here: {error}")
+    for at, own, other in ((["ip"], HERE, PEER), (["ip", "-n", "peer"], PEER, HERE)):
+        run(*at, "addr", "add", own, "peer", other, "dev", "wire")
+        run(*at, "link", "set", "wire", "up")
+    wire.told = None
+    try:
+        yield wire
+    finally:
+        wire.child.stdin.close()
+        wire.told = json.loads(wire.child.stdout.readline() or "null")
+        wire.stop()
 
 
 def behind(kind):

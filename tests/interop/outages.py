@@ -11,6 +11,8 @@ CASE: pause-SECONDS    nothing passes for so long
       address          the address of this side goes, and another one comes
       crash            the peer is killed, and starts again
       restart          the peer ends in order, and starts again
+      quiet            the peer sends no media for a while (play)
+      silent           it sends neither media nor reports any more
 """
 import contextlib
 import os
@@ -129,7 +131,38 @@ def udp(net, watched, seconds):
     check_same_streams(watched, restarts=1)
 
 
-CASES = {"address": address, "crash": crash, "restart": restart}
+def quiet(_net, watched):
+    """The server pauses, its reports go on: that is said each time, and the session stays."""
+    for number in (1, 2):
+        watched.peer.ask("/pause?on=1")
+        told = watched.until(lambda: sum("no media" in text for _, text, _ in watched.warnings) == number,
+                             10, "a warning that nothing comes")
+        watched.rest(2)
+        watched.peer.ask("/pause?on=0")
+        watched.until_pictures(5, "pictures after the pause")
+    print(f"a sender that pauses: said after {told:.1f} s")
+    assert len(watched.warnings) == 2, watched.warnings
+    assert watched.count("attempts") == 1 and len(watched.sessions()) == 1, watched.sessions()
+
+
+def silent(net, watched):
+    """Neither media nor reports come from the peer, which consents: a new session, and where that does
+    no better, it stays and says so."""
+    # What begins with these two bits is RTP or RTCP (RFC 7983).
+    net.cut(f"ip saddr {network.PEER} meta l4proto udp @th,64,2 2 drop")
+    noticed = watched.until(lambda: watched.count("connections") == 2, 25, "a new session")
+    assert watched.said("neither media nor reports"), watched.warnings
+    words = ("not reported",) if watched.publishes else ("no media",)
+    watched.warnings.clear()
+    watched.until(lambda: watched.said(*words), 20, "a warning that nothing comes")
+    watched.rest(5)
+    assert watched.count("attempts") == 2, watched.client.stats().to_string()
+    net.mend()
+    watched.until_pictures(5, "pictures of the second session")
+    print(f"a peer that only consents: a new session after {noticed:.1f} s")
+
+
+CASES = {"quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
 
 
 def run(publishes, case):

@@ -97,7 +97,8 @@ class Witness:
 
     def check_pads(self):
         assert not self.removed, f"pads were removed: {self.removed}"
-        assert not self.backwards, f"running time went back: {self.backwards[:5]}"
+        steps = [(name, (after - before) // 1000) for name, before, after in self.backwards]
+        assert not steps, f"running time went back, in microseconds: {steps}"
 
     def tell(self):
         print("states:", self.states, "\nwarnings:", *self.warnings, sep="\n  ", file=sys.stderr)

@@ -68,6 +68,10 @@ PlayOutput::PlayOutput(GstBin *bin, GstPadTemplate *pad_template, const std::str
   gst_pad_set_query_function(ghost_.get(), on_query);
   g_signal_connect(ghost_.get(), "linked", G_CALLBACK(on_linked), this);
   g_signal_connect(ghost_.get(), "unlinked", G_CALLBACK(on_unlinked), this);
+  leave_probe_ = support::PadProbe(
+      ghost_.get(),
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_PUSH), on_leave,
+      this);
   gst_pad_set_active(ghost_.get(), TRUE);
   const bool is_video = settings_.kind == MediaKind::Video;
   const CStr id(gst_pad_create_stream_id(ghost_.get(), GST_ELEMENT(bin_), name.c_str()));
@@ -82,6 +86,7 @@ PlayOutput::~PlayOutput()
   g_object_set_data(G_OBJECT(ghost_.get()), kSelf, nullptr);
   arrival_probe_ = {};
   latency_probe_ = {};
+  leave_probe_ = {};
   gst_element_set_locked_state(link_.get(), TRUE);
   gst_element_set_state(link_.get(), GST_STATE_NULL);
   drop_chain();
@@ -133,6 +138,7 @@ PlayOutputStats PlayOutput::stats() const
   stats.dropped_full = dropped_full_;
   stats.dropped_no_key = dropped_no_key_;
   stats.refused = refused_;
+  stats.times_mended = times_mended_;
   stats.is_decoding = is_decoding_;
   return stats;
 }
@@ -241,6 +247,24 @@ GstPadProbeReturn PlayOutput::on_arrival(GstPad *, GstPadProbeInfo *info, gpoint
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
     GST_PAD_PROBE_INFO_DATA(info) = buffer;
   }
+  return GST_PAD_PROBE_OK;
+}
+
+// What a decoder makes up for a gap may be longer than the gap, which sets the next time back; with
+// opusdec and its forward error correction, by a whole packet.
+GstPadProbeReturn PlayOutput::on_leave(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<PlayOutput *>(data);
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  if (!GST_BUFFER_PTS_IS_VALID(buffer))
+    return GST_PAD_PROBE_OK;
+  if (GST_CLOCK_TIME_IS_VALID(self->last_pts_) && GST_BUFFER_PTS(buffer) < self->last_pts_) {
+    buffer = gst_buffer_make_writable(buffer);
+    GST_BUFFER_PTS(buffer) = self->last_pts_;
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    count(self->times_mended_);
+  }
+  self->last_pts_ = GST_BUFFER_PTS(buffer);
   return GST_PAD_PROBE_OK;
 }
 

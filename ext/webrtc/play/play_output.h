@@ -29,6 +29,7 @@ struct PlayOutputStats {
   uint64_t dropped_full = 0;    // Whoever takes it was too slow.
   uint64_t dropped_no_key = 0;  // After one of these, until a keyframe came.
   uint64_t refused = 0;         // Pushed in vain.
+  uint64_t times_mended = 0;    // Before the one before, and put right.
   bool is_decoding = false;
 };
 
@@ -70,6 +71,7 @@ private:
   static void on_unlinked(GstPad *pad, GstPad *peer, gpointer self);
   static gboolean on_query(GstPad *pad, GstObject *parent, GstQuery *query);
   static GstPadProbeReturn on_arrival(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+  static GstPadProbeReturn on_leave(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_latency(GstPad *pad, GstPadProbeInfo *info, gpointer self);
 
   GstBin *const bin_;
@@ -82,6 +84,7 @@ private:
   support::GObjectPtr<GstStreamCollection> collection_;
   support::PadProbe arrival_probe_;
   support::PadProbe latency_probe_;
+  support::PadProbe leave_probe_;
 
   // What is wanted, and how often that has changed.
   std::atomic<Form> wanted_ = Form::None;
@@ -101,6 +104,9 @@ private:
   bool is_discont_ = true;
   bool has_said_refusal_ = false;
 
+  // --- The thread that pushes out of the pad: the link's, or that of a decoder.
+  GstClockTime last_pts_ = GST_CLOCK_TIME_NONE;
+
   // --- The thread of the session's output.
   bool is_overflowing_ = false;
   bool arrival_needs_key_ = false;
@@ -111,6 +117,7 @@ private:
   std::atomic<uint64_t> dropped_full_ = 0;
   std::atomic<uint64_t> dropped_no_key_ = 0;
   std::atomic<uint64_t> refused_ = 0;
+  std::atomic<uint64_t> times_mended_ = 0;
 };
 
 }  // namespace streamlib::webrtc

@@ -237,9 +237,9 @@ StructurePtr Player::stats() const
     const PlayOutputStats of = output->stats();
     const StructurePtr entry(gst_structure_new(
         "pad", "decoding", G_TYPE_BOOLEAN, of.is_decoding, "passed", G_TYPE_UINT64, of.passed,
-        "dropped-unlinked", G_TYPE_UINT64, of.dropped_unlinked, "dropped-full", G_TYPE_UINT64,
-        of.dropped_full, "dropped-no-keyframe", G_TYPE_UINT64, of.dropped_no_key, "refused",
-        G_TYPE_UINT64, of.refused, nullptr));
+        "times-mended", G_TYPE_UINT64, of.times_mended, "dropped-unlinked", G_TYPE_UINT64,
+        of.dropped_unlinked, "dropped-full", G_TYPE_UINT64, of.dropped_full, "dropped-no-keyframe",
+        G_TYPE_UINT64, of.dropped_no_key, "refused", G_TYPE_UINT64, of.refused, nullptr));
     gst_structure_set(stats.get(), GST_PAD_NAME(output->pad()), GST_TYPE_STRUCTURE, entry.get(),
                       nullptr);
   }

@@ -5,8 +5,9 @@
 //
 // FOLDER has the encoded pattern for who plays. The first line of the output is the port; the program
 // ends with its standard input. POST /silence?seconds=N drops what comes and goes, as a network that
-// is gone does; with &until=restart an ICE restart ends it. INTEROP_LISTEN is the address and port for
-// HTTP where it is not one of the loopback interface.
+// is gone does; with &until=restart an ICE restart ends it. POST /pause?on=1 stops the media of who
+// plays, and on=0 lets them go on. INTEROP_LISTEN is the address and port for HTTP where it is not one
+// of the loopback interface.
 package main
 
 import (
@@ -101,6 +102,7 @@ type server struct {
 	conn     *mutedConn
 	codec    string
 	folder   string
+	paused   int32
 	sessions []*session
 }
 
@@ -209,7 +211,8 @@ func (s *server) send(target *session, kind string, track *webrtc.TrackLocalStat
 			rest = data
 		}
 		size := binary.BigEndian.Uint32(rest)
-		if track.WriteSample(media.Sample{Data: rest[4 : 4+size], Duration: duration}) != nil {
+		if atomic.LoadInt32(&s.paused) == 0 &&
+			track.WriteSample(media.Sample{Data: rest[4 : 4+size], Duration: duration}) != nil {
 			return
 		}
 		rest = rest[4+size:]
@@ -490,6 +493,15 @@ func (s *server) silence(w http.ResponseWriter, r *http.Request) {
 	atomic.StoreInt64(&s.conn.silentUntil, until.UnixNano())
 }
 
+func (s *server) pause(w http.ResponseWriter, r *http.Request) {
+	paused, err := strconv.Atoi(r.URL.Query().Get("on"))
+	if err != nil {
+		http.Error(w, "on=0 or on=1", http.StatusBadRequest)
+		return
+	}
+	atomic.StoreInt32(&s.paused, int32(paused))
+}
+
 // Each peer hears of it.
 func (s *server) close() {
 	s.Lock()
@@ -506,6 +518,7 @@ func main() {
 	http.HandleFunc("/session/", s.session)
 	http.HandleFunc("/report", s.tell)
 	http.HandleFunc("/silence", s.silence)
+	http.HandleFunc("/pause", s.pause)
 	listener, err := net.Listen("tcp4", listenAddress())
 	check(err)
 	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
