@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ext/webrtc/play/opus_patience.h"
 #include "whep_stage.h"
 
 using namespace fixture;
@@ -180,6 +181,49 @@ GST_START_TEST(test_live)
 }
 GST_END_TEST
 
+// Sound that may wait for a packet more is not made to wait for the longest one that there is.
+GST_START_TEST(test_latency_of_sound)
+{
+  const struct {
+    guint setting_ms;
+    guint latency_ms;
+  } cases[] = {{60, 80}, {0, 0}};
+  for (const auto &entry : cases) {
+    WhepServer server;
+    Viewer viewer(server.endpoint(), {{kAudio, kRawAudio}});
+    g_object_set(viewer.src(), "audio-latency", entry.setting_ms, nullptr);
+    viewer.play();
+    ck_assert(eventually([&] { return viewer.count(kAudio) >= 5; }));
+    const auto pad = adopt_object(gst_element_get_static_pad(viewer.src(), "audio_0"));
+    const auto query = adopt_mini(gst_query_new_latency());
+    ck_assert(gst_pad_query(pad.get(), query.get()));
+    gboolean is_live = FALSE;
+    GstClockTime min = 0;
+    gst_query_parse_latency(query.get(), &is_live, &min, nullptr);
+    ck_assert(is_live);
+    ck_assert_uint_eq(min, entry.latency_ms * GST_MSECOND);
+  }
+}
+GST_END_TEST
+
+// RFC 6716, table 2, and the frames of §3.2.
+GST_START_TEST(test_opus_packets_say_how_long_they_sound)
+{
+  const struct {
+    std::vector<guint8> packet;
+    double ms;
+  } cases[] = {
+      {{0x00}, 10},      {{0x08}, 20},     {{0x18}, 60},        {{0x60}, 10},
+      {{0x68}, 20},      {{0x80}, 2.5},    {{0xfc}, 20},        {{0xf8 | 1}, 40},
+      {{0x18 | 2}, 120}, {{0x88 | 1}, 10}, {{0x08 | 3, 3}, 60}, {{0x08 | 3, 0xc2}, 40},
+      {{0x08 | 3}, 0},   {{}, 0},
+  };
+  for (const auto &entry : cases)
+    ck_assert_uint_eq(opus_packet_duration(entry.packet.data(), entry.packet.size()),
+                      static_cast<GstClockTime>(entry.ms * GST_MSECOND));
+}
+GST_END_TEST
+
 GST_START_TEST(test_stream_collection)
 {
   WhepServer server;
@@ -294,6 +338,8 @@ static Suite *webrtc_whepsrc_suite()
   tcase_add_test(tcase, test_encoded_h264);
   tcase_add_test(tcase, test_sound_and_picture_belong_together);
   tcase_add_test(tcase, test_live);
+  tcase_add_test(tcase, test_latency_of_sound);
+  tcase_add_test(tcase, test_opus_packets_say_how_long_they_sound);
   tcase_add_test(tcase, test_stream_collection);
   tcase_add_test(tcase, test_nothing_is_linked);
   tcase_add_test(tcase, test_what_is_linked_decides);

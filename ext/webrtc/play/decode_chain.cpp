@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "ext/webrtc/play/opus_patience.h"
+
 namespace streamlib::webrtc {
 
 using support::adopt_mini;
@@ -32,9 +34,6 @@ void make_patient(GstElement *decoder)
   set_where_known(decoder, "max-errors", "-1");
   // Video: what cannot be decoded any more is asked for.
   set_where_known(decoder, "automatic-request-sync-points", "true");
-  // Opus: what is lost is made up for, by the next packet where it can.
-  set_where_known(decoder, "plc", "true");
-  set_where_known(decoder, "use-inband-fec", "true");
 }
 
 // The best of a list that can be opened: hardware may be busy, or not there.
@@ -78,7 +77,7 @@ GObjectPtr<GstElement> open_decoder(GstCaps *encoded)
 
 }  // namespace
 
-Result<GObjectPtr<GstElement>> make_decode_chain(GstCaps *encoded)
+Result<GObjectPtr<GstElement>> make_decode_chain(GstCaps *encoded, GstClockTime latency)
 {
   GObjectPtr<GstElement> decoder = open_decoder(encoded);
   if (!decoder) {
@@ -93,6 +92,8 @@ Result<GObjectPtr<GstElement>> make_decode_chain(GstCaps *encoded)
   auto bin = sink_object(gst_bin_new(nullptr));
   gst_bin_add(GST_BIN(bin.get()), decoder.get());
   GstElement *first = decoder.get();
+  if (is_of(encoded, "audio/x-opus"))
+    make_opus_patient(decoder.get(), latency);
   // It finds the size, which the description does not tell.
   if (is_of(encoded, "video/x-h264")) {
     const auto parser = sink_object(gst_element_factory_make("h264parse", nullptr));

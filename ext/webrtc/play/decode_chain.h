@@ -9,8 +9,9 @@
 
 namespace streamlib::webrtc {
 
-// A bin with the pads `sink`, for the given caps, and `src`, raw. In state READY. The failure is
-// one of GST_STREAM_ERROR.
-support::Result<support::GObjectPtr<GstElement>> make_decode_chain(GstCaps *encoded);
+// A bin with the pads `sink`, for the given caps, and `src`, raw. In state READY. `latency` is that
+// of the jitter buffer before it. The failure is one of GST_STREAM_ERROR.
+support::Result<support::GObjectPtr<GstElement>> make_decode_chain(GstCaps *encoded,
+                                                                   GstClockTime latency);
 
 }  // namespace streamlib::webrtc

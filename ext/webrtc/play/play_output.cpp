@@ -298,7 +298,7 @@ bool PlayOutput::build()
     return false;
   GObjectPtr<GstPad> target = link_src_;
   if (form == Form::Raw) {
-    auto made = make_decode_chain(current_caps_.get());
+    auto made = make_decode_chain(current_caps_.get(), settings_.latency);
     if (!made) {
       has_failed_ = true;
       SL_POST_ERROR(bin_, GST_STREAM_ERROR, made.error().code, made.error().text,
