@@ -26,7 +26,10 @@ struct IoHost::Source {
   static gboolean prepare(GSource *source, gint *timeout)
   {
     *timeout = -1;
-    return of(source)->host->has_jobs();
+    IoHost &host = *of(source)->host;
+    // Before the look: either this thread sees the job, or who brings it sees another thread here.
+    host.serving_.store(g_thread_self(), std::memory_order_seq_cst);
+    return host.has_jobs();
   }
   static gboolean check(GSource *source) { return of(source)->host->has_jobs(); }
   static gboolean dispatch(GSource *source, GSourceFunc, gpointer)
@@ -74,15 +77,16 @@ void IoHost::close()
 }
 
 // RT
+// The thread that serves the context looks at the list before it sleeps: what comes from a source
+// of the context, such as a socket's, needs no wake-up, which would be two system calls.
 void IoHost::submit(StepJob &job)
 {
-  if (list_.push(&job) && serving_.load(std::memory_order_relaxed) != g_thread_self())
+  if (list_.push(&job) && serving_.load(std::memory_order_seq_cst) != g_thread_self())
     g_main_context_wakeup(context_);
 }
 
 void IoHost::dispatch()
 {
-  serving_.store(g_thread_self(), std::memory_order_relaxed);
   const int64_t begin = monotonic_ns();
   wheel_.advance(begin, [](const std::shared_ptr<StepJob> &job) { job->wake_at_deadline(); });
   if (batch_ == nullptr)
@@ -93,7 +97,6 @@ void IoHost::dispatch()
     if (monotonic_ns() - begin >= kShareNs)
       break;
   }
-  serving_.store(nullptr, std::memory_order_relaxed);
   const int64_t next = wheel_.next_ns();
   if (source_ != nullptr)
     g_source_set_ready_time(source_, next == kNoDeadline ? -1 : next / kNsPerUs + 1);

@@ -51,7 +51,7 @@ private:
   GMainContext *const context_;
   GSource *source_ = nullptr;
   support::MpscList<StepJob> list_;
-  // The thread that is about to look at the list again.
+  // The thread that served the context last: it looks at the list before it sleeps.
   std::atomic<GThread *> serving_ = nullptr;
 
   // --- The I/O thread. Taken from the list and still to be run.

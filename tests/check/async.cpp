@@ -75,6 +75,40 @@ GST_START_TEST(continuous_steps_come_on_time)
 }
 GST_END_TEST;
 
+// What a source of the context pushes is taken though nobody wakes the context for it.
+GST_START_TEST(pushed_by_the_io_thread)
+{
+  constexpr int kRounds = 200;
+  struct Push {
+    Feeder *in;
+    std::atomic<int> pushed = 0;
+  } push;
+  Rig rig(Kind::Filter, {});
+  rig.set("scheduling", GST_SL_SCHEDULING_ASYNC);
+  rig.add_recorder();
+  push.in = &rig.add_feeder();
+  rig.play();
+  push.in->open();
+  for (int round = 1; round <= kRounds; round++) {
+    GSource *source = g_idle_source_new();
+    g_source_set_callback(
+        source,
+        [](gpointer data) -> gboolean {
+          auto *own = static_cast<Push *>(data);
+          const auto number = static_cast<guint64>(own->pushed++);
+          own->in->push(number * GST_MSECOND, number);
+          return G_SOURCE_REMOVE;
+        },
+        &push, nullptr);
+    g_source_attach(source, io_context(rig));
+    g_source_unref(source);
+    // The context sleeps between two.
+    fail_unless(eventually([&] { return static_cast<int>(rig.out().buffers()) == round; }),
+                "%d pushed, %d taken", push.pushed.load(), static_cast<int>(rig.out().buffers()));
+  }
+}
+GST_END_TEST;
+
 // Between two steps of a processor that always has one, others of the context have their turn.
 GST_START_TEST(other_sources_of_the_context_get_their_time)
 {
@@ -254,6 +288,7 @@ static Suite *async_suite()
   suite_add_tcase(suite, tc);
   tcase_add_test(tc, steps_run_on_the_io_thread);
   tcase_add_test(tc, continuous_steps_come_on_time);
+  tcase_add_test(tc, pushed_by_the_io_thread);
   tcase_add_test(tc, other_sources_of_the_context_get_their_time);
   tcase_add_test(tc, full_link_suspends_and_holds_nobody);
   tcase_add_test(tc, scheduling_may_change_between_runs);

@@ -101,7 +101,8 @@ namespace streamlib::webrtc {
 support::GObjectPtr<GstElement> make_packet_source(PacketFilter filter)
 {
   auto source = support::sink_object(
-      GST_ELEMENT(g_object_new(GST_TYPE_SL_PACKET_SOURCE, "name", "packets-in", nullptr)));
+      GST_ELEMENT(g_object_new(GST_TYPE_SL_PACKET_SOURCE, "name", "packets-in", "scheduling",
+                               GST_SL_SCHEDULING_ASYNC, nullptr)));
   gst_sl_packet_source_state(source.get()).filter = std::move(filter);
   return source;
 }

@@ -11,8 +11,8 @@
 //   session.stop();
 //
 // Threads: the media of an input comes in the thread of whoever pushes it; the media of an output
-// leaves in a thread of rtpbin's jitter buffer. The receive step runs in one processor thread per
-// session. Control methods are for one thread at a time, which is no streaming thread: the I/O
+// leaves in a thread of rtpbin's jitter buffer. The receive step runs in the runtime's I/O thread.
+// Control methods are for one thread at a time, which is no streaming thread: the I/O
 // context, or the one that changes states. What may be called from any thread says so.
 #pragma once
 
