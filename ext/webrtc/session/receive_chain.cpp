@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/session/receive_chain.h"
 
+#include <algorithm>
+
+#include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include "ext/webrtc/session/codecs.h"
@@ -174,23 +177,26 @@ GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpoint
 
 // --- ReceiveChain ---
 
-ReceiveChain::ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle)
+ReceiveChain::ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle, MediaSync *sync)
     : rtp_(share_object(rtp)),
       ssrc_(ssrc),
       bin_(sink_object(gst_bin_new(nullptr))),
-      throttle_(throttle)
+      throttle_(throttle),
+      sync_(sync)
 {}
 
 ReceiveChain::~ReceiveChain() = default;
 
 Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, GstPad *rtp,
-                                                         uint32_t ssrc, KeyframeThrottle *throttle)
+                                                         uint32_t ssrc, KeyframeThrottle *throttle,
+                                                         MediaSync *sync)
 {
   const CodecFacts *facts = find_codec(codec.name);
   if (facts == nullptr)
     return Failure{GST_STREAM_ERROR_CODEC_NOT_FOUND,
                    "The peer sends " + codec.name + ", which was not agreed upon.", ""};
-  std::unique_ptr<ReceiveChain> chain(new ReceiveChain(rtp, ssrc, throttle));
+  std::unique_ptr<ReceiveChain> chain(new ReceiveChain(rtp, ssrc, throttle, sync));
+  chain->clock_rate_ = codec.clock_rate;
   chain->is_video_ = facts->kind == MediaKind::Video;
   auto depay = sink_object(gst_element_factory_make(facts->depayloader, nullptr));
   auto filter = sink_object(gst_element_factory_make("capsfilter", nullptr));
@@ -216,6 +222,10 @@ Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, Gst
   }
   chain->upstream_probe_ =
       support::PadProbe(rtp, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_upstream, chain.get());
+  chain->rtp_probe_ = support::PadProbe(
+      rtp,
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      on_rtp, chain.get());
   return chain;
 }
 
@@ -239,6 +249,50 @@ void ReceiveChain::request_keyframe()
 {
   if (is_video_ && throttle_->ask(g_get_monotonic_time()))
     ask_for_key();
+}
+
+void ReceiveChain::place(GstPadProbeInfo *info)
+{
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+  if (!GST_BUFFER_PTS_IS_VALID(buffer) || !gst_rtp_buffer_map(buffer, GST_MAP_READ, &rtp))
+    return;
+  const guint32 rtp_time = gst_rtp_buffer_get_timestamp(&rtp);
+  gst_rtp_buffer_unmap(&rtp);
+  const auto estimate = static_cast<int64_t>(GST_BUFFER_PTS(buffer));
+  const auto came =
+      GST_BUFFER_DTS_IS_VALID(buffer) ? static_cast<int64_t>(GST_BUFFER_DTS(buffer)) : estimate;
+  const int64_t placed = sync_->place(ssrc_, clock_rate_, rtp_time, came, estimate);
+  if (placed == estimate)
+    return;
+  buffer = gst_buffer_make_writable(buffer);
+  GST_BUFFER_PTS(buffer) = GST_BUFFER_DTS(buffer) = static_cast<GstClockTime>(placed);
+  GST_PAD_PROBE_INFO_DATA(info) = buffer;
+}
+
+// What is lost has its time in an event.
+void ReceiveChain::place_loss(GstPadProbeInfo *info) const
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+  guint64 time = 0;
+  if (!gst_event_has_name(event, "GstRTPPacketLost") ||
+      !gst_structure_get_uint64(gst_event_get_structure(event), "timestamp", &time))
+    return;
+  const int64_t placed = static_cast<int64_t>(time) + sync_->delay(ssrc_);
+  event = gst_event_make_writable(event);
+  gst_structure_set(gst_event_writable_structure(event), "timestamp", G_TYPE_UINT64,
+                    static_cast<guint64>(std::max<int64_t>(placed, 0)), nullptr);
+  GST_PAD_PROBE_INFO_DATA(info) = event;
+}
+
+GstPadProbeReturn ReceiveChain::on_rtp(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<ReceiveChain *>(data);
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0)
+    self->place(info);
+  else
+    self->place_loss(info);
+  return GST_PAD_PROBE_OK;
 }
 
 GstPadProbeReturn ReceiveChain::on_upstream(GstPad *, GstPadProbeInfo *info, gpointer data)

@@ -10,6 +10,7 @@
 
 #include "ext/webrtc/parameters.h"
 #include "ext/webrtc/session/keyframe_throttle.h"
+#include "ext/webrtc/session/media_sync.h"
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
 #include "gst/support/result.h"
@@ -79,10 +80,11 @@ private:
 // Depayloader of one RTP stream, with its requests for keyframes.
 class ReceiveChain {
 public:
-  // `rtp` is a pad of rtpbin. The throttle outlives the chain.
+  // `rtp` is a pad of rtpbin. Throttle and sync outlive the chain.
   static support::Result<std::unique_ptr<ReceiveChain>> make(const Codec &codec, GstPad *rtp,
                                                              uint32_t ssrc,
-                                                             KeyframeThrottle *throttle);
+                                                             KeyframeThrottle *throttle,
+                                                             MediaSync *sync);
   ~ReceiveChain();
   ReceiveChain(const ReceiveChain &) = delete;
   ReceiveChain &operator=(const ReceiveChain &) = delete;
@@ -97,9 +99,12 @@ public:
   uint64_t dropped_no_key() const { return dropped_no_key_.load(std::memory_order_relaxed); }
 
 private:
-  ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle);
+  ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle, MediaSync *sync);
   void ask_for_key();
+  void place(GstPadProbeInfo *info);
+  void place_loss(GstPadProbeInfo *info) const;
 
+  static GstPadProbeReturn on_rtp(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_upstream(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_encoded(GstPad *pad, GstPadProbeInfo *info, gpointer self);
 
@@ -108,10 +113,13 @@ private:
   support::GObjectPtr<GstElement> bin_;
   support::GObjectPtr<GstPad> depay_sink_;
   KeyframeThrottle *throttle_;
+  MediaSync *sync_;
+  int clock_rate_ = 0;
   bool is_video_ = false;
   std::atomic<bool> needs_key_ = true;
   std::atomic<bool> is_own_request_ = false;
   std::atomic<uint64_t> dropped_no_key_ = 0;
+  support::PadProbe rtp_probe_;
   support::PadProbe upstream_probe_;
   support::PadProbe encoded_probe_;
 };

@@ -23,10 +23,6 @@ using support::StructurePtr;
 
 namespace {
 
-// How far the synchronisation of media may move a stream with each buffer: less than the time
-// between two, so that times go on rising.
-constexpr guint64 kSyncStep = 2 * GST_MSECOND;
-
 // Between reports: media are in sync, and a dead peer is seen, that much sooner.
 constexpr guint64 kReportInterval = 500 * GST_MSECOND;
 constexpr gdouble kSessionBandwidth = 2e6;  // In bit/s; 5 % are RTCP.
@@ -134,7 +130,10 @@ void SessionCore::configure_rtpbin()
   // Reports say when something was captured, not when it was sent: the encoders of two media take
   // different times.
   g_object_set(rtpbin, "rtcp-sync-send-time", FALSE, "autoremove", TRUE, "do-lost", TRUE,
-               "max-streams", static_cast<guint>(MidDemux::kMaxSsrcs), nullptr);
+               "max-streams", static_cast<guint>(MidDemux::kMaxSsrcs),
+               // Media are brought in sync by MediaSync: rtpbin goes by what a jitter buffer
+               // estimates at the moment of a report, and keeps to it until the next one.
+               "min-ts-offset", G_MAXUINT64, nullptr);
   for (const SessionMedia &section : media_) {
     if (section.local.cname.empty())
       continue;
@@ -247,6 +246,7 @@ bool SessionCore::admit(PacketKind kind, GstBuffer *packet)
   if (kind == PacketKind::Rtp)
     return admit_rtp(packet);
   last_rtcp_.store(g_get_monotonic_time(), std::memory_order_relaxed);
+  sync_.take(packet);
   return true;
 }
 
@@ -327,7 +327,7 @@ void SessionCore::on_jitterbuffer(GstElement *, GstElement *jitterbuffer, guint,
                "do-lost", TRUE, "do-retransmission", static_cast<gboolean>(is_video && nack),
                // A guess when the next packet is due makes requests for packets that come by
                // themselves.
-               "rtx-next-seqnum", FALSE, "max-ts-offset-adjustment", kSyncStep, nullptr);
+               "rtx-next-seqnum", FALSE, nullptr);
   const MutexLock lock(self->streams_mutex_);
   self->section_of_[ssrc] = section;
   self->jitterbuffers_[ssrc] = share_object(jitterbuffer);
@@ -363,7 +363,7 @@ void SessionCore::take_pad(GstPad *pad)
   if (output == outputs_.end())
     return;
   auto made = ReceiveChain::make(*codec, pad, ssrc,
-                                 sections_[static_cast<size_t>(section)]->outgoing.get());
+                                 sections_[static_cast<size_t>(section)]->outgoing.get(), &sync_);
   if (!made) {
     const auto &error = made.error();
     gst_element_message_full(bin_.get(), GST_MESSAGE_WARNING, GST_STREAM_ERROR,

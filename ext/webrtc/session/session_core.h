@@ -12,6 +12,7 @@
 
 #include "ext/webrtc/packet_port.h"
 #include "ext/webrtc/session/keyframe_throttle.h"
+#include "ext/webrtc/session/media_sync.h"
 #include "ext/webrtc/session/mid_demux.h"
 #include "ext/webrtc/session/receive_chain.h"
 #include "ext/webrtc/session/session_settings.h"
@@ -123,6 +124,7 @@ private:
   mutable GObjectPtr<GstElement> rtx_send_;
   mutable GObjectPtr<GstElement> rtx_receive_;
   std::vector<support::SignalHandler> signals_;
+  MediaSync sync_;
 
   // The receive step.
   MidDemux demux_;

@@ -110,8 +110,10 @@ void SessionCore::forget_gone()
     std::swap(gone, gone_ssrcs_);
     has_gone_ = false;
   }
-  for (const uint32_t ssrc : gone)
+  for (const uint32_t ssrc : gone) {
     demux_.forget(ssrc);
+    sync_.forget(ssrc);
+  }
 }
 
 // --- The tearing down ---
