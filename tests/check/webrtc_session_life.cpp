@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <sys/prctl.h>
+
 #include "webrtc_peers.h"
 
 using namespace fixture;
@@ -259,6 +261,36 @@ GST_START_TEST(test_streams_that_are_over_are_freed)
 }
 GST_END_TEST
 
+// rtpsession asks for what it does not know of a stream without its lock, in the midst of its table
+// of streams: in the thread that writes reports, any stream that begins at that moment breaks it.
+GST_START_TEST(test_reports_know_their_streams)
+{
+  std::atomic<int> asked = 0;
+  const auto count = [](GSignalInvocationHint *, guint, const GValue *, gpointer data) -> gboolean {
+    char name[16] = {};
+    prctl(PR_GET_NAME, name);
+    *static_cast<std::atomic<int> *>(data) += g_str_has_prefix(name, "rtpsession");
+    return TRUE;
+  };
+  GstElement *rtpbin = gst_element_factory_make("rtpbin", nullptr);
+  const guint signal = g_signal_lookup("request-pt-map", G_OBJECT_TYPE(rtpbin));
+  const gulong hook = g_signal_add_emission_hook(signal, 0, count, &asked, nullptr);
+  {
+    Pair pair;
+    pair.a.add_source(MediaKind::Video, kLiveVideo);
+    pair.a.add_source(MediaKind::Audio, kLiveAudio);
+    pair.a.play();
+    pair.b.play();
+    pair.begin({video(), audio()});
+    pair.connect();
+    ck_assert(eventually([&] { return pair.forth->sender_reports >= 6; }));
+  }
+  g_signal_remove_emission_hook(signal, hook);
+  gst_object_unref(rtpbin);
+  ck_assert_int_eq(asked, 0);
+}
+GST_END_TEST
+
 static Suite *webrtc_session_life_suite()
 {
   Suite *suite = suite_create("webrtc-session-life");
@@ -268,6 +300,7 @@ static Suite *webrtc_session_life_suite()
   tcase_add_test(tcase, test_hundred_starts_and_stops);
   tcase_add_test(tcase, test_threads);
   tcase_add_test(tcase, test_streams_that_are_over_are_freed);
+  tcase_add_test(tcase, test_reports_know_their_streams);
   suite_add_tcase(suite, tcase);
   return suite;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <gst/rtp/rtp.h>
 
@@ -191,6 +192,28 @@ Status SessionCore::link()
   return support::Done{};
 }
 
+// The funnel says nothing about its streams. rtpsession then asks for their clock rates while it
+// writes the first reports, and lets go of its lock in the midst of its table for that.
+void SessionCore::announce_streams()
+{
+  const auto src = adopt_object(gst_element_get_static_pad(funnel_.get(), "src"));
+  bool is_first = true;
+  for (const SessionMedia &section : media_) {
+    if (!sends(section) || !section.local.ssrc || section.remote.codecs.empty())
+      continue;
+    if (std::exchange(is_first, false))
+      gst_pad_push_event(src.get(), gst_event_new_stream_start("streams"));
+    const auto &codecs = section.remote.codecs;
+    const auto with_rtx = std::find_if(codecs.begin(), codecs.end(), [](const Codec &codec) {
+      return codec.rtx_payload_type.has_value();
+    });
+    const auto caps =
+        rtp_caps(section.local, with_rtx != codecs.end() ? *with_rtx : codecs.front());
+    gst_caps_set_simple(caps.get(), "ssrc", G_TYPE_UINT, *section.local.ssrc, nullptr);
+    gst_pad_push_event(src.get(), gst_event_new_caps(caps.get()));
+  }
+}
+
 Status SessionCore::build()
 {
   if (Status status = make_elements(); !status)
@@ -202,6 +225,7 @@ Status SessionCore::build()
     if (!gst_element_sync_state_with_parent(element.get()))
       return Failure{GST_CORE_ERROR_STATE_CHANGE, "The session with the peer does not start.",
                      GST_OBJECT_NAME(element.get())};
+  announce_streams();
   return support::Done{};
 }
 

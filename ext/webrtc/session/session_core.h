@@ -75,6 +75,7 @@ private:
   void configure_rtpbin();
   void allow_early_feedback();
   support::Status link();
+  void announce_streams();
   void send(PacketKind kind, support::MiniPtr<GstBuffer> packet);
   // Between them rtpsession is not stopped.
   bool begin_look() const;
