@@ -74,7 +74,8 @@ struct GstSlWhipSinkPrivate {
   // Guarded by the object lock.
   WhipSettings settings;
   std::shared_ptr<WhipPublisher> publisher;
-  GstPad *pads[2] = {};  // By MediaKind.
+  bool has_new_settings = false;  // That the publisher was not made with.
+  GstPad *pads[2] = {};           // By MediaKind.
   // Of runs that did not end in time; they end when this element does, which they keep until then.
   std::vector<std::shared_ptr<WhipPublisher>> leftovers;
 };
@@ -187,6 +188,7 @@ bool set_up(GstSlWhipSink *self)
   {
     const ObjectLock lock(self);
     settings = priv_of(self).settings;
+    priv_of(self).has_new_settings = false;
   }
   auto made = WhipPublisher::create(GST_ELEMENT(self), settings);
   if (!made) {
@@ -224,6 +226,22 @@ void take_down(GstSlWhipSink *self)
     priv_of(self).leftovers.push_back(std::move(publisher));
 }
 
+// What was set in READY counts, too.
+bool renew(GstSlWhipSink *self)
+{
+  bool is_due;
+  {
+    const ObjectLock lock(self);
+    const auto &publisher = priv_of(self).publisher;
+    // None is there after settings that could not be used.
+    is_due = !publisher || (priv_of(self).has_new_settings && publisher->is_over());
+  }
+  if (!is_due)
+    return true;
+  take_down(self);
+  return set_up(self);
+}
+
 bool begin(GstSlWhipSink *self)
 {
   const auto publisher = publisher_of(self);
@@ -254,6 +272,8 @@ GstStateChangeReturn change_state(GstElement *element, GstStateChange transition
 {
   GstSlWhipSink *self = GST_SL_WHIP_SINK(element);
   if (transition == GST_STATE_CHANGE_NULL_TO_READY && !set_up(self))
+    return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !renew(self))
     return GST_STATE_CHANGE_FAILURE;
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     end(self);
@@ -309,6 +329,7 @@ void set_property(GObject *object, guint id, const GValue *value, GParamSpec *sp
   {
     const ObjectLock lock(object);
     publisher = priv.publisher;
+    priv.has_new_settings |= (spec->flags & GST_PARAM_MUTABLE_PLAYING) != GST_PARAM_MUTABLE_PLAYING;
     switch (static_cast<Prop>(id)) {
       case Prop::VideoCodec:
         priv.settings.video_codec = string_of(value);

@@ -210,7 +210,7 @@ void install_connection_properties(GObjectClass *klass, guint first, PeerRole ro
   flag(kIceTcp, "ice-tcp", "ICE over TCP", "Look for ways over TCP, too");
   number(kTimeout, "timeout", "Timeout",
          "For an answer of the server, and for a way to the peer, in seconds; 0 is no limit for "
-         "the server",
+         "the server, and 10 s for the peer",
          kMaxTimeoutS, defaults.timeout_s);
   text(kTlsCaFile, "tls-ca-file", "TLS CA file",
        "PEM file of the authorities that are trusted; those of the system by default");

@@ -2,6 +2,7 @@
 #include "ext/webrtc/session/gstslsendgate.h"
 
 #include <memory>
+#include <utility>
 
 #include <gst/video/video.h>
 
@@ -274,16 +275,19 @@ static GstFlowReturn gst_sl_send_gate_chain(GstPad *, GstObject *parent, GstBuff
   return flow;
 }
 
-static void gst_sl_send_gate_take_caps(SendGateState &state, GstEvent *event)
+// What was made for other caps never sees these: an encoder would be set up once more for them, and
+// may not take them at all.
+static bool gst_sl_send_gate_take_caps(SendGateState &state, GstEvent *event)
 {
   GstCaps *caps;
   gst_event_parse_caps(event, &caps);
   if (state.caps && gst_caps_is_equal(state.caps.get(), caps))
-    return;
+    return true;
   state.caps = streamlib::support::share_mini(caps);
-  state.is_prepared = false;
+  const bool is_in_use = std::exchange(state.is_prepared, false);
   const char *name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
   state.is_encoded_video = g_str_has_prefix(name, "video/") && !g_str_equal(name, "video/x-raw");
+  return !is_in_use || gst_sl_send_gate_prepare(state) != Passage::Fail;
 }
 
 static gboolean gst_sl_send_gate_sink_event(GstPad *pad, GstObject *parent, GstEvent *event)
@@ -302,7 +306,10 @@ static gboolean gst_sl_send_gate_sink_event(GstPad *pad, GstObject *parent, GstE
       gst_event_copy_segment(event, &state.segment);
       break;
     case GST_EVENT_CAPS:
-      gst_sl_send_gate_take_caps(state, event);
+      if (!gst_sl_send_gate_take_caps(state, event)) {
+        gst_event_unref(event);
+        return FALSE;
+      }
       break;
     default:
       break;

@@ -48,8 +48,9 @@ struct MediaSession::Input {
 
   // The gate's streaming thread, or control while it does not flow.
   std::unique_ptr<SendChain> chain;
-  // What the chain is linked to: it keeps the throttle that the chain uses.
+  // What the chain is linked to: it keeps what the chain uses.
   std::shared_ptr<SessionCore> core;
+  GObjectPtr<GstPad> funnel;
 
   // A leaf; guards the pointer for those who change the bitrate.
   GMutex mutex;
@@ -70,11 +71,13 @@ struct MediaSession::Input {
   {
     set_encoder(nullptr);
     if (chain) {
-      gst_element_set_locked_state(chain->bin(), TRUE);
-      gst_element_set_state(chain->bin(), GST_STATE_NULL);
+      chain->stop();
       gst_bin_remove(bin, chain->bin());
       chain.reset();
     }
+    if (funnel)
+      core->release_send_pad(funnel.get());
+    funnel.reset();
     core.reset();
   }
 };
@@ -199,6 +202,7 @@ bool MediaSession::prepare(Input &input, GstCaps *caps)
   config.codec_preference = settings_.codec_preference;
   config.datagram_limit = settings_.datagram_limit;
   config.throttle = &core->send_throttle(static_cast<size_t>(section));
+  config.place = &core->send_place(static_cast<size_t>(section));
   auto made = SendChain::make(config, caps);
   if (!made) {
     SL_POST_ERROR(bin_.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND, made.error().text,
@@ -213,10 +217,10 @@ bool MediaSession::prepare(Input &input, GstCaps *caps)
   const auto gate_src = adopt_object(gst_element_get_static_pad(input.gate.get(), "src"));
   const auto sink = adopt_object(gst_element_get_static_pad(chain, "sink"));
   const auto src = adopt_object(gst_element_get_static_pad(chain, "src"));
-  const auto funnel = core->request_send_pad();
+  input.funnel = core->request_send_pad();
   gst_element_sync_state_with_parent(chain);
   // A session that was exchanged meanwhile takes nothing more; the next opening prepares anew.
-  return funnel && gst_pad_link(src.get(), funnel.get()) == GST_PAD_LINK_OK &&
+  return input.funnel && gst_pad_link(src.get(), input.funnel.get()) == GST_PAD_LINK_OK &&
          gst_pad_link(gate_src.get(), sink.get()) == GST_PAD_LINK_OK;
 }
 

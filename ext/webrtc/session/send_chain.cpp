@@ -28,6 +28,8 @@ constexpr guint kSrtpTag = 16;       // AEAD_AES_256_GCM; the others have 10 or 
 constexpr guint kTurnOverhead = 36;  // A Send indication.
 constexpr guint kRtxOverhead = 2;    // The original sequence number.
 constexpr guint kExtensionHeader = 4;
+// Not near the end of the range, where the first rollover could be missed (RFC 3711 §3.3.1).
+constexpr gint kFirstSeqnums = 0x8000;
 
 bool is_raw(GstCaps *caps)
 {
@@ -85,10 +87,27 @@ guint payload_mtu(guint datagram_limit, const std::string &mid)
 }
 
 SendChain::SendChain(const SendChainConfig &config)
-    : bin_(sink_object(gst_bin_new(nullptr))), throttle_(config.throttle)
+    : bin_(sink_object(gst_bin_new(nullptr))), throttle_(config.throttle), place_(config.place)
 {}
 
 SendChain::~SendChain() = default;
+
+RtpPlace random_place()
+{
+  // All bits set mean "by chance" to a payloader.
+  return {static_cast<guint16>(g_random_int_range(0, kFirstSeqnums)), g_random_int() >> 1};
+}
+
+void SendChain::stop()
+{
+  if (GST_STATE(payloader_.get()) >= GST_STATE_PAUSED) {
+    guint last = 0;
+    g_object_get(payloader_.get(), "seqnum", &last, nullptr);
+    place_->seqnum = static_cast<guint16>(last + 1);
+  }
+  gst_element_set_locked_state(bin_.get(), TRUE);
+  gst_element_set_state(bin_.get(), GST_STATE_NULL);
+}
 
 Result<std::unique_ptr<SendChain>> SendChain::make(const SendChainConfig &config, GstCaps *input)
 {
@@ -154,7 +173,9 @@ Result<GObjectPtr<GstElement>> SendChain::make_payloader(const SendChainConfig &
                    ""};
   const int extension = mid_extension_id(config.remote);
   g_object_set(payloader.get(), "pt", static_cast<guint>(codec_.payload_type), "mtu",
-               payload_mtu(config.datagram_limit, extension > 0 ? config.local.mid : ""), nullptr);
+               payload_mtu(config.datagram_limit, extension > 0 ? config.local.mid : ""),
+               "seqnum-offset", static_cast<gint>(config.place->seqnum), "timestamp-offset",
+               config.place->timestamp_offset, nullptr);
   if (config.local.ssrc)
     g_object_set(payloader.get(), "ssrc", *config.local.ssrc, nullptr);
   if (std::string_view(facts->name) == "H264") {
@@ -176,6 +197,21 @@ Result<GObjectPtr<GstElement>> SendChain::make_payloader(const SendChainConfig &
   return payloader;
 }
 
+// 4:2:0 of H.264 has even sizes; the last column and line of another one are left out.
+void SendChain::add_crop(GstCaps *input, std::vector<GObjectPtr<GstElement>> &elements)
+{
+  const GstStructure *structure = gst_caps_get_structure(input, 0);
+  gint width = 0;
+  gint height = 0;
+  gst_structure_get_int(structure, "width", &width);
+  gst_structure_get_int(structure, "height", &height);
+  if (width % 2 == 0 && height % 2 == 0)
+    return;
+  elements.push_back(sink_object(gst_element_factory_make("videocrop", nullptr)));
+  if (elements.back())
+    g_object_set(elements.back().get(), "right", width % 2, "bottom", height % 2, nullptr);
+}
+
 Status SendChain::build(const SendChainConfig &config, GstCaps *input)
 {
   const CodecFacts *facts = find_codec(codec_.name);
@@ -193,6 +229,8 @@ Status SendChain::build(const SendChainConfig &config, GstCaps *input)
       return encoder.take_error();
     encoder_ = *encoder;
     if (facts->kind == MediaKind::Video) {
+      if (is_h264)
+        add_crop(input, elements);
       add("videoconvert");
     } else {
       add("audioconvert");
@@ -218,7 +256,8 @@ Status SendChain::build(const SendChainConfig &config, GstCaps *input)
   auto payloader = make_payloader(config);
   if (!payloader)
     return payloader.take_error();
-  elements.push_back(*payloader);
+  payloader_ = *payloader;
+  elements.push_back(payloader_);
   GstElement *last = nullptr;
   for (const GObjectPtr<GstElement> &element : elements) {
     if (!element)

@@ -20,14 +20,24 @@
 
 namespace streamlib::webrtc {
 
+// Where the packets of an SSRC have got to. A chain that follows another one goes on from there:
+// receivers tell packets of now from old ones by their numbers, SRTP above all.
+struct RtpPlace {
+  guint16 seqnum = 0;  // Of the next packet.
+  guint32 timestamp_offset = 0;
+};
+
+RtpPlace random_place();
+
 struct SendChainConfig {
   MediaParameters local;
   MediaParameters remote;
   EncoderSettings encoder;
   std::vector<std::string> codec_preference;  // Names, best first; empty: as the peer prefers.
   guint datagram_limit = 1200;                // In bytes, with SRTP and TURN around the packet.
-  // Outlives the chain.
+  // Both outlive the chain.
   KeyframeThrottle *throttle = nullptr;
+  RtpPlace *place = nullptr;
 };
 
 // The size that a payloader may fill: what the layers below and behind it add is left out.
@@ -47,11 +57,14 @@ public:
   // Null where the input is encoded already.
   GstElement *encoder() const { return encoder_.get(); }
   const Codec &codec() const { return codec_; }
+  // The end of the chain: nothing flows through it any more.
+  void stop();
 
 private:
   explicit SendChain(const SendChainConfig &config);
   support::Status choose(const SendChainConfig &config, GstCaps *input);
   support::Status build(const SendChainConfig &config, GstCaps *input);
+  static void add_crop(GstCaps *input, std::vector<support::GObjectPtr<GstElement>> &elements);
   support::Result<support::GObjectPtr<GstElement>> make_payloader(const SendChainConfig &config);
   void add_probes(GstElement *payloader);
 
@@ -64,6 +77,8 @@ private:
   const EncoderEntry *entry_ = nullptr;
   Codec codec_;
   KeyframeThrottle *throttle_;
+  RtpPlace *place_;
+  support::GObjectPtr<GstElement> payloader_;
   std::unique_ptr<H264Check> check_;
   bool is_refused_ = false;
   support::PadProbe media_probe_;

@@ -242,6 +242,11 @@ support::GObjectPtr<GstPad> SessionCore::request_send_pad()
   return adopt_object(gst_element_request_pad_simple(funnel_.get(), "sink_%u"));
 }
 
+void SessionCore::release_send_pad(GstPad *pad)
+{
+  gst_element_release_request_pad(funnel_.get(), pad);
+}
+
 void SessionCore::request_keyframe(MediaKind kind)
 {
   std::vector<std::shared_ptr<ReceiveChain>> chains;

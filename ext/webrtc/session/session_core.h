@@ -15,6 +15,7 @@
 #include "ext/webrtc/session/media_sync.h"
 #include "ext/webrtc/session/mid_demux.h"
 #include "ext/webrtc/session/receive_chain.h"
+#include "ext/webrtc/session/send_chain.h"
 #include "ext/webrtc/session/session_settings.h"
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
@@ -54,7 +55,10 @@ public:
   void say_bye();
   void request_keyframe(MediaKind kind);
   void send_keyframe();
+  void release_send_pad(GstPad *pad);
   KeyframeThrottle &send_throttle(size_t section) { return *sections_[section]->incoming; }
+  // The streaming thread of the section's input.
+  RtpPlace &send_place(size_t section) { return sections_[section]->place; }
 
   Liveness liveness() const;
   support::StructurePtr stats() const;
@@ -64,6 +68,7 @@ private:
   struct Section {
     std::unique_ptr<KeyframeThrottle> incoming;
     std::unique_ptr<KeyframeThrottle> outgoing;
+    RtpPlace place = random_place();
   };
 
   template <typename T>
