@@ -160,6 +160,15 @@ GstStateChangeReturn change_state(GstElement *element, GstStateChange transition
   return is_preroll && result != GST_STATE_CHANGE_FAILURE ? GST_STATE_CHANGE_NO_PREROLL : result;
 }
 
+// An application that wants the stream to end: gst-launch-1.0 -e.
+gboolean send_event(GstElement *element, GstEvent *event)
+{
+  if (GST_EVENT_TYPE(event) != GST_EVENT_EOS)
+    return GST_ELEMENT_CLASS(gst_sl_whep_src_parent_class)->send_event(element, event);
+  gst_event_unref(event);
+  return priv_of(element).player->end_stream();
+}
+
 // Of the element as a whole, whether pads are there or not.
 gboolean query(GstElement *element, GstQuery *query)
 {
@@ -250,6 +259,7 @@ static void gst_sl_whep_src_class_init(GstSlWhepSrcClass *klass)
   GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = change_state;
   element_class->query = query;
+  element_class->send_event = send_event;
   gst_element_class_add_static_pad_template(element_class, &video_template);
   gst_element_class_add_static_pad_template(element_class, &audio_template);
   gst_element_class_set_static_metadata(element_class, "WHEP source", "Source/Network",

@@ -61,7 +61,7 @@ bool Player::prepare(const PlayerSettings &settings)
   settings_ = settings;
   latency_ =
       std::max(settings.session.audio_latency_ms, settings.session.video_latency_ms) * GST_MSECOND;
-  was_connected_ = false;
+  was_connected_ = is_eos_ = false;
   state_ = PeerState::New;
   group_id_ = gst_util_group_id_next();
   auto made = std::make_shared<MediaSession>(settings.session, this);
@@ -81,6 +81,20 @@ void Player::begin(const PlayerSettings &settings)
                              *session(), *this);
   const MutexLock lock(mutex_);
   peer_ = std::move(started);
+}
+
+bool Player::end_stream()
+{
+  const auto current = peer();
+  if (!current)
+    return false;
+  // Whichever comes first sees the other one.
+  is_eos_ = true;
+  if (current->is_over())
+    end_pads();
+  else
+    current->end();
+  return true;
 }
 
 bool Player::end()
@@ -119,6 +133,8 @@ void Player::peer_state_changed(PeerState state)
     was_connected_ = true;
   state_ = state;
   state_changed_();
+  if (state == PeerState::Closed && is_eos_)
+    end_pads();
 }
 
 void Player::peer_warned(const PeerProblem &problem)

@@ -36,6 +36,9 @@ public:
   bool prepare(const PlayerSettings &settings);
   // Control, in PAUSED: begins to connect, and returns at once.
   void begin(const PlayerSettings &settings);
+  // Any thread, from PAUSED on: the connection ends, and then all pads do. False where nothing was
+  // begun.
+  bool end_stream();
   // Control, still in PAUSED: the end, with its last words. False where it does not come in time.
   bool end();
   // Control, in READY, after end(): takes the pads away.
@@ -66,6 +69,7 @@ private:
   std::atomic<PeerState> state_ = PeerState::New;
   std::atomic<GstClockTime> latency_ = 0;
   std::atomic<bool> was_connected_ = false;
+  std::atomic<bool> is_eos_ = false;  // The pads end with the connection.
   guint group_id_ = 0;
 
   // A leaf; guards what follows, but not what is behind the pointers.
