@@ -35,6 +35,7 @@ LATENCY = {"bad": {"video_latency": "500", "audio_latency": "200"}}
 OURS = ("jitter-pushed", "jitter-lost", "jitter-late", "jitter-duplicates", "rtx-requested",
         "rtx-recovered", "rtx-received", "rtx-associated", "rtx-sent", "rtx-asked-for", "keyframe-requests-received",
         "keyframe-requests-sent", "dropped-no-keyframe")
+TRANSPORT = ("consent-renewals", "dropped-replay")
 
 
 @contextlib.contextmanager
@@ -59,6 +60,7 @@ def figures(watched):
     stats = watched.client.stats()
     session = stats.get_value("session")
     found = {name: session.get_value(name) for name in OURS if session.get_value(name)}
+    found.update({name: watched.transport(name) for name in TRANSPORT if watched.transport(name)})
     for kind in ("video", "audio"):
         output, pad = session.get_value(kind + "-output"), stats.get_value(kind + "_0")
         if output:
@@ -88,8 +90,7 @@ def measure(watched, case):
     assert pictures >= SECONDS * 30 * LEAST_PICTURES[watched.publishes][case], told
     assert bad <= pictures * MOST_BAD, told
     assert sound >= SECONDS * LEAST_SOUND[watched.publishes][case], told
-    # libnice gives consent up when two checks in a row are lost, and aiortc cannot restart ICE.
-    assert watched.count("attempts") <= (1 if case == "narrow" else 2), watched.states
+    assert watched.count("attempts") == 1 and watched.count("restarts") == 0, watched.states
 
 
 def run(publishes, case):

@@ -12,6 +12,8 @@ CASE: pause-SECONDS    nothing passes for so long
       crash            the peer is killed, and starts again
       restart          the peer ends in order, and starts again
       quiet            the peer sends no media for a while (play)
+      consent          checks of ICE do not pass for a while, and media do
+      revoked          they do not pass any more
       silent           it sends neither media nor reports any more
 """
 import contextlib
@@ -162,7 +164,42 @@ def silent(net, watched):
     print(f"a peer that only consents: a new session after {noticed:.1f} s")
 
 
-CASES = {"quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
+# What begins with a byte below 4 is STUN (RFC 7983).
+STUN_DROPPED = "meta l4proto udp @th,64,8 < 4 drop"
+
+
+def consent(net, watched):
+    """Some checks are lost, the peer lives: nothing happens."""
+    net.cut(STUN_DROPPED)
+    gaps = []
+    for _ in range(13):
+        before = watched.frames()
+        watched.rest(1)
+        gaps.append(watched.frames() - before)
+    net.mend()
+    watched.rest(8)
+    watched.until_pictures(2, "pictures")
+    print(f"13 s without checks of ICE: {watched.transport('consent-renewals')} renewals, "
+          f"at least {min(gaps)} pictures in each second")
+    assert min(gaps) >= 10, f"media stopped: {gaps}"
+    assert watched.transport("consent-renewals") == 1, watched.client.stats().to_string()
+    assert [state for _, state in watched.states] == ["connecting", "connected"], watched.states
+    check_same_streams(watched)
+    assert watched.count("restarts") == 0, watched.states
+
+
+def revoked(net, watched):
+    """Nobody may send to a peer that has not consented for 30 s, whatever it sends (RFC 7675)."""
+    net.cut(STUN_DROPPED)
+    noticed = watched.until(lambda: watched.client.state() == "reconnecting", 32, "the end of consent")
+    print(f"no check of ICE is answered: noticed after {noticed:.1f} s")
+    assert noticed > 10, noticed
+    net.mend()
+    watched.until_pictures(NOTICED_SECONDS, "pictures after the restart")
+    check_same_streams(watched, restarts=1)
+
+
+CASES = {"consent": consent, "revoked": revoked, "quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
 
 
 def run(publishes, case):

@@ -400,6 +400,39 @@ bool Ice::has_lost_address()
   return held_address_ == base;
 }
 
+namespace {
+
+guint count_of_foundation(GSList *candidates, const char *foundation)
+{
+  guint count = 0;
+  for (const GSList *one = candidates; one != nullptr; one = one->next)
+    count += g_str_equal(static_cast<NiceCandidate *>(one->data)->foundation, foundation) ? 1 : 0;
+  g_slist_free_full(candidates,
+                    [](gpointer data) { nice_candidate_free(static_cast<NiceCandidate *>(data)); });
+  return count;
+}
+
+}  // namespace
+
+bool Ice::renew_consent()
+{
+  NiceCandidate *local = nullptr;
+  NiceCandidate *remote = nullptr;
+  if (!nice_agent_get_selected_pair(agent_.get(), stream_, kComponent, &local, &remote))
+    return false;
+  const std::string ours = local->foundation;
+  const std::string theirs = remote->foundation;
+  // Pairs are named by foundations, which a peer may have given to several candidates.
+  if (count_of_foundation(nice_agent_get_local_candidates(agent_.get(), stream_, kComponent),
+                          ours.c_str()) != 1 ||
+      count_of_foundation(nice_agent_get_remote_candidates(agent_.get(), stream_, kComponent),
+                          theirs.c_str()) != 1)
+    return false;
+  const ThreadDefault scope(context_);
+  return nice_agent_set_selected_pair(agent_.get(), stream_, kComponent, ours.c_str(),
+                                      theirs.c_str()) != FALSE;
+}
+
 void Ice::receive(NiceAgent *, guint, guint, guint size, gchar *data, gpointer self)
 {
   auto *ice = static_cast<Ice *>(self);

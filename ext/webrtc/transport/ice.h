@@ -95,6 +95,11 @@ public:
   // then: the first one only learns the address.
   bool has_lost_address();
 
+  // Lost, and the peer is alive all the same: consent is asked for anew, over the pair in use.
+  // libnice gives up when two of its checks in a row are lost, after 10 s of the 30 s of RFC 7675
+  // §5.1. False where the pair cannot be named; else the state Connected follows.
+  bool renew_consent();
+
   // Servers that were found after create().
   void add_servers(const std::vector<ParsedIceServer> &servers);
   support::Status gather();

@@ -20,6 +20,12 @@ namespace {
 constexpr guint kResolveLimitMs = 1800;
 // The peer goes on sending the old way until its own checks have passed.
 constexpr guint kRetirementMs = 3000;
+// Most peers report as often. A peer that is gone, and answered the last check before, has been
+// silent for 4 s when its consent expires.
+constexpr int64_t kAliveUs = 3 * G_USEC_PER_SEC;
+// Where consent is lost this soon after it was renewed, none was given in between: libnice begins
+// to count with its next check, within 6 s, and waits for 10 s.
+constexpr int64_t kRenewalUs = 18 * G_USEC_PER_SEC;
 
 std::string seconds_text(guint ms)
 {
@@ -294,7 +300,8 @@ void TransportImpl::update()
     }
     flow_.store(Flow::Open);
     set_state(TransportState::Connected);
-  } else if (ice_->state() == IceState::Lost && state_ == TransportState::Connected) {
+  } else if (ice_->state() == IceState::Lost && state_ == TransportState::Connected &&
+             !renew_consent()) {
     flow_.store(Flow::Interrupted);
     set_state(TransportState::Disconnected,
               Failure{0, "The peer does not answer any more: the network or the peer is gone.",
@@ -315,6 +322,20 @@ Failure TransportImpl::no_relay_of(const std::vector<std::string> &servers) cons
                      " no relay address. Check the address, the user and the password" +
                      (settings_.relay_only ? ", or set ice-transport-policy to all." : "."),
                  "no allocation (RFC 8656)"};
+}
+
+// Who sends authentic packets is alive, and some checks were lost on the way. Once in a row: then
+// 30 s (RFC 7675 §5.1) would be over before the next answer.
+bool TransportImpl::renew_consent()
+{
+  const int64_t now = g_get_monotonic_time();
+  if (now - last_authentic_us_ > kAliveUs ||
+      (last_renewal_us_ != 0 && now - last_renewal_us_ < kRenewalUs) || !ice_->renew_consent())
+    return false;
+  last_renewal_us_ = now;
+  const MutexLock lock(mutex_);
+  details_.consent_renewals++;
+  return true;
 }
 
 void TransportImpl::on_connect_limit()

@@ -69,6 +69,7 @@ private:
   void update();
   void note_pair();
   support::Failure no_relay_of(const std::vector<std::string> &servers) const;
+  bool renew_consent();
   void on_connect_limit();
   void adopt_restart();
   void retire(std::unique_ptr<Ice> ice);
@@ -103,6 +104,8 @@ private:
   bool is_gathering_ = false;
   bool has_told_relays_ = false;
   int64_t remote_since_us_ = 0;
+  int64_t last_authentic_us_ = 0;  // A packet of the peer's SRTP.
+  int64_t last_renewal_us_ = 0;
   size_t closing_ = 0;
   std::vector<std::function<void()>> closed_;
   // Ends with this object; a callback that may come later looks whether it is still there.

@@ -128,6 +128,7 @@ void TransportImpl::receive_media(PacketKind kind, std::span<const uint8_t> data
     }
   }
   gst_buffer_set_size(packet.get(), static_cast<gssize>(size));
+  last_authentic_us_ = g_get_monotonic_time();
   counters_.received(size);
   receiver_->received(kind, std::move(packet));
 }
