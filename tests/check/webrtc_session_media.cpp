@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a session makes of media: encoders, encoded input, H.264 as it is on the wire.
+#include <cstring>
+
+#include <gst/rtp/rtp.h>
+
 #include "ext/webrtc/session/encoders.h"
 #include "ext/webrtc/session/h264check.h"
+#include "gst/support/guards.h"
 #include "webrtc_peers.h"
 
 using namespace fixture;
@@ -133,6 +138,103 @@ GST_START_TEST(test_unknown_ssrc_with_mid)
     return pair.b.count(MediaKind::Video) >= 10 && pair.b.count(MediaKind::Audio) >= 10;
   }));
   ck_assert_uint_eq(pair.b.stat("dropped-unassociated"), 0);
+}
+GST_END_TEST
+
+// A payload type that nobody agreed upon, in a stream that is known.
+GST_START_TEST(test_unknown_payload_type)
+{
+  Pair pair;
+  pair.a.add_source(MediaKind::Video, kRawVideo);
+  pair.a.play();
+  pair.b.play();
+  pair.begin({video_of(vp8())});
+  pair.b.add_output(MediaKind::Video);
+  for (guint16 number = 0; number < 5; number++) {
+    GstBuffer *packet = gst_rtp_buffer_new_allocate(20, 0, 0);
+    GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+    gst_rtp_buffer_map(packet, GST_MAP_WRITE, &rtp);
+    gst_rtp_buffer_set_ssrc(&rtp, kVideoSsrc);
+    gst_rtp_buffer_set_payload_type(&rtp, 63);
+    gst_rtp_buffer_set_seq(&rtp, number);
+    gst_rtp_buffer_unmap(&rtp);
+    pair.b.session().received(PacketKind::Rtp, adopt_mini(packet));
+  }
+  ck_assert(eventually([&] { return pair.b.stat("dropped-payload-type") == 5; }));
+  const auto bus = adopt_object(gst_element_get_bus(pair.b.pipeline()));
+  const auto warning = adopt_mini(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_WARNING));
+  ck_assert(warning);
+  GError *error = nullptr;
+  gst_message_parse_warning(warning.get(), &error, nullptr);
+  ck_assert(strstr(error->message, "payload type 63") != nullptr);
+  g_error_free(error);
+  // It says so once, and what was agreed upon flows.
+  pair.connect();
+  ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= 5; }));
+  ck_assert(!adopt_mini(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_WARNING)));
+}
+GST_END_TEST
+
+// A sender whose payloader puts SPS and PPS before each slice of a key picture: four in each.
+GST_START_TEST(test_parameter_sets_before_each_slice)
+{
+  struct Pictures {
+    std::atomic<int> all = 0;
+    std::atomic<int> broken = 0;
+  } pictures;
+  Pair pair;
+  pair.b.play();
+  pair.begin({video_of(h264())});
+  pair.b.add_output(MediaKind::Video,
+                    "identity name=units ! avdec_h264 ! videoconvert ! "
+                    "video/x-raw,format=I420 ! identity name=pictures");
+  const auto probe = [&](const char *name, GstPadProbeCallback callback, gpointer data) {
+    const auto element = adopt_object(gst_bin_get_by_name(GST_BIN(pair.b.pipeline()), name));
+    const auto pad = adopt_object(gst_element_get_static_pad(element.get(), "src"));
+    return streamlib::support::PadProbe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, callback, data);
+  };
+  std::atomic<int> units = 0;
+  const auto units_probe = probe(
+      "units",
+      [](GstPad *, GstPadProbeInfo *, gpointer count) {
+        (*static_cast<std::atomic<int> *>(count))++;
+        return GST_PAD_PROBE_OK;
+      },
+      &units);
+  const auto pictures_probe = probe(
+      "pictures",
+      [](GstPad *, GstPadProbeInfo *info, gpointer data) {
+        auto *seen = static_cast<Pictures *>(data);
+        const streamlib::support::MappedBuffer map(GST_PAD_PROBE_INFO_BUFFER(info), GST_MAP_READ);
+        // White, from the first row to the last one.
+        for (int row = 0; row < 240; row += 10)
+          if (map.data()[row * 320 + 160] < 200) {
+            seen->broken++;
+            break;
+          }
+        seen->all++;
+        return GST_PAD_PROBE_OK;
+      },
+      &pictures);
+  const auto sender = adopt_object(gst_parse_launch(
+      "videotestsrc is-live=true pattern=white ! video/x-raw,width=320,height=240,framerate=30/1 ! "
+      "x264enc tune=zerolatency speed-preset=ultrafast threads=4 sliced-threads=true "
+      "key-int-max=10 ! video/x-h264,profile=constrained-baseline ! "
+      "rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=102 ssrc=286331153 ! "
+      "fakesink name=packets signal-handoffs=true sync=false async=false",
+      nullptr));
+  const auto packets = adopt_object(gst_bin_get_by_name(GST_BIN(sender.get()), "packets"));
+  const auto forward = +[](GstElement *, GstBuffer *buffer, GstPad *, gpointer wire) {
+    static_cast<Wire *>(wire)->send(PacketKind::Rtp, adopt_mini(gst_buffer_copy(buffer)));
+  };
+  g_signal_connect(packets.get(), "handoff", G_CALLBACK(forward), pair.forth.get());
+  gst_element_set_state(sender.get(), GST_STATE_PLAYING);
+  const bool flowed = eventually([&] { return pictures.all >= 60; });
+  gst_element_set_state(sender.get(), GST_STATE_NULL);
+  ck_assert(flowed);
+  ck_assert_int_eq(pictures.broken, 0);
+  // One unit a picture: parts would be more.
+  ck_assert_int_le(units, pictures.all + 2);
 }
 GST_END_TEST
 
@@ -303,6 +405,8 @@ static Suite *webrtc_session_media_suite()
   tcase_add_test(tcase, test_encoded_input);
   tcase_add_test(tcase, test_opus_both_ways);
   tcase_add_test(tcase, test_unknown_ssrc_with_mid);
+  tcase_add_test(tcase, test_unknown_payload_type);
+  tcase_add_test(tcase, test_parameter_sets_before_each_slice);
   tcase_add_test(tcase, test_h264_check);
   tcase_add_test(tcase, test_h264_with_b_frames_is_refused);
   tcase_add_test(tcase, test_parameter_sets_with_each_idr);

@@ -59,10 +59,7 @@ class Session:
             kind = "audio" if name == "opus" else "video"
             convert = "audioconvert" if kind == "audio" else "videoconvert"
             payload = payloads.get(PAYLOADERS[name][1].upper(), PAYLOADERS[name][3])
-            # One slice: this payloader puts SPS and PPS in front of each slice of a key picture, where
-            # its depayloader then sees two pictures.
-            encoder = ENCODERS[name].replace("x264enc ", "x264enc sliced-threads=false ")
-            tails.append(f"{convert} ! {encoder} ! {PAYLOADERS[name][0]} pt={payload} ! "
+            tails.append(f"{convert} ! {ENCODERS[name]} ! {PAYLOADERS[name][0]} pt={payload} ! "
                          f"application/x-rtp,media={kind},{self._rtp_caps(name, payloads)} ! "
                          f"queue ! rtc. ")
         return sources(*tails)

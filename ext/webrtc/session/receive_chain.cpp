@@ -7,6 +7,7 @@
 #include <gst/video/video.h>
 
 #include "ext/webrtc/session/codecs.h"
+#include "ext/webrtc/session/gstslunitjoiner.h"
 
 namespace streamlib::webrtc {
 
@@ -208,12 +209,17 @@ Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, Gst
   if (chain->is_video_)
     g_object_set(depay.get(), "wait-for-keyframe", TRUE, "request-keyframe", TRUE, nullptr);
   const auto caps = support::adopt_mini(gst_caps_from_string(facts->encoded_caps));
-  if (std::string_view(facts->name) == "H264")
-    g_object_set(filter.get(), "caps", caps.get(), nullptr);
   gst_bin_add_many(GST_BIN(chain->bin_.get()), depay.get(), filter.get(), nullptr);
   gst_element_link(depay.get(), filter.get());
+  GObjectPtr<GstElement> last = filter;
+  if (std::string_view(facts->name) == "H264") {
+    g_object_set(filter.get(), "caps", caps.get(), nullptr);
+    last = make_unit_joiner();
+    gst_bin_add(GST_BIN(chain->bin_.get()), last.get());
+    gst_element_link(filter.get(), last.get());
+  }
   chain->depay_sink_ = adopt_object(gst_element_get_static_pad(depay.get(), "sink"));
-  const auto src = adopt_object(gst_element_get_static_pad(filter.get(), "src"));
+  const auto src = adopt_object(gst_element_get_static_pad(last.get(), "src"));
   gst_element_add_pad(chain->bin_.get(), gst_ghost_pad_new("sink", chain->depay_sink_.get()));
   gst_element_add_pad(chain->bin_.get(), gst_ghost_pad_new("src", src.get()));
   if (chain->is_video_) {

@@ -309,8 +309,28 @@ bool SessionCore::admit_rtp(GstBuffer *packet)
     unassociated_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
+  if (!is_agreed(static_cast<size_t>(section), facts.payload_type))
+    return false;
   last_rtp_.store(g_get_monotonic_time(), std::memory_order_relaxed);
   return true;
+}
+
+bool SessionCore::is_agreed(size_t section, int payload_type)
+{
+  const std::vector<Codec> &codecs = media_[section].local.codecs;
+  if (std::any_of(codecs.begin(), codecs.end(), [&](const Codec &codec) {
+        return codec.payload_type == payload_type || codec.rtx_payload_type == payload_type;
+      }))
+    return true;
+  if (unknown_payload_type_.fetch_add(1, std::memory_order_relaxed) == 0)
+    gst_element_message_full(
+        bin_.get(), GST_MESSAGE_WARNING, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+        g_strdup_printf("The peer sends packets of payload type %d, which was not agreed upon. "
+                        "They are dropped: let it send what its description has.",
+                        payload_type),
+        g_strdup_printf("mid %s", media_[section].local.mid.c_str()), __FILE__, GST_FUNCTION,
+        __LINE__);
+  return false;
 }
 
 const Codec *SessionCore::find_incoming(unsigned payload_type, size_t *section, bool *is_rtx) const

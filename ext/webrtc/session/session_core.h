@@ -91,6 +91,7 @@ private:
   std::string own_cname() const;
   bool admit(PacketKind kind, GstBuffer *packet);
   bool admit_rtp(GstBuffer *packet);
+  bool is_agreed(size_t section, int payload_type);
   const Codec *find_incoming(unsigned payload_type, size_t *section, bool *is_rtx) const;
   bool wants_rtx(bool sending) const;
   GstElement *make_rtx(bool sending) const;
@@ -158,6 +159,7 @@ private:
   std::atomic<int64_t> last_rtp_ = 0;
   std::atomic<int64_t> last_rtcp_ = 0;
   std::atomic<uint64_t> unassociated_ = 0;
+  std::atomic<uint64_t> unknown_payload_type_ = 0;
   std::atomic<uint64_t> malformed_ = 0;
 };
 

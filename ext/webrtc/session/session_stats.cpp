@@ -176,18 +176,18 @@ StructurePtr SessionCore::stats() const
   }
   append_jitterbuffer_stats(stats.get());
   const StructurePtr link(gst_sl_link_pad_get_stats(GST_SL_LINK_PAD(entry_.get())));
-  gst_structure_set(stats.get(), "streams", G_TYPE_UINT64, streams, "keyframe-requests-received",
-                    G_TYPE_UINT64, asked_in, "keyframe-requests-obeyed", G_TYPE_UINT64, passed_in,
-                    "keyframe-requests-wanted", G_TYPE_UINT64, asked_out, "keyframe-requests-sent",
-                    G_TYPE_UINT64, passed_out, "dropped-unassociated", G_TYPE_UINT64,
-                    unassociated_.load(), "dropped-malformed", G_TYPE_UINT64, malformed_.load(),
-                    "dropped-no-keyframe", G_TYPE_UINT64, dropped_no_key, "rtx-sent", G_TYPE_UINT64,
-                    get_property_number(rtx_send_.get(), "num-rtx-packets"), "rtx-asked-for",
-                    G_TYPE_UINT64, get_property_number(rtx_send_.get(), "num-rtx-requests"),
-                    "rtx-received", G_TYPE_UINT64,
-                    get_property_number(rtx_receive_.get(), "num-rtx-packets"), "rtx-associated",
-                    G_TYPE_UINT64, get_property_number(rtx_receive_.get(), "num-rtx-assoc-packets"),
-                    "link", GST_TYPE_STRUCTURE, link.get(), nullptr);
+  gst_structure_set(
+      stats.get(), "streams", G_TYPE_UINT64, streams, "keyframe-requests-received", G_TYPE_UINT64,
+      asked_in, "keyframe-requests-obeyed", G_TYPE_UINT64, passed_in, "keyframe-requests-wanted",
+      G_TYPE_UINT64, asked_out, "keyframe-requests-sent", G_TYPE_UINT64, passed_out,
+      "dropped-unassociated", G_TYPE_UINT64, unassociated_.load(), "dropped-payload-type",
+      G_TYPE_UINT64, unknown_payload_type_.load(), "dropped-malformed", G_TYPE_UINT64,
+      malformed_.load(), "dropped-no-keyframe", G_TYPE_UINT64, dropped_no_key, "rtx-sent",
+      G_TYPE_UINT64, get_property_number(rtx_send_.get(), "num-rtx-packets"), "rtx-asked-for",
+      G_TYPE_UINT64, get_property_number(rtx_send_.get(), "num-rtx-requests"), "rtx-received",
+      G_TYPE_UINT64, get_property_number(rtx_receive_.get(), "num-rtx-packets"), "rtx-associated",
+      G_TYPE_UINT64, get_property_number(rtx_receive_.get(), "num-rtx-assoc-packets"), "link",
+      GST_TYPE_STRUCTURE, link.get(), nullptr);
   return stats;
 }
 
