@@ -32,6 +32,9 @@ bool goes_down(GstStateChange transition)
 
 std::optional<Problem> Engine::begin_transition(GstStateChange transition)
 {
+  // The threads that change the states of nodes work for the graph, too.
+  const WaitScope waiting(*this);
+  const DispatchQueue::WorkScope works(bin_);
   worker_.begin_pause(goes_down(transition));
   switch (transition) {
     case GST_STATE_CHANGE_NULL_TO_READY:
