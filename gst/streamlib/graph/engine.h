@@ -129,7 +129,10 @@ private:
   void lower(GstState state);
   void leave_behind(const std::string &node, GstElement *element);
   void recreate_lost();
-  void guard_preroll();
+  void guard_preroll(bool is_last);
+  void forgo_first_buffer(const std::string &id, GstElement *sink);
+  void play_without(const std::string &id, const GObjectPtr<GstElement> &sink);
+  void follow(const std::string &id, const GObjectPtr<GstElement> &sink);
 
   // Messages.
   NodeThreads threads() const;
