@@ -457,6 +457,26 @@ GST_START_TEST(end_does_not_wait_for_ever)
 }
 GST_END_TEST;
 
+// A later connection may find the server again.
+GST_START_TEST(session_that_was_left_is_deleted_later)
+{
+  Stage stage;
+  stage.opened();
+  stage.server.answer("DELETE", ScriptedAnswer::silence());
+  fail_unless(!stage.close().ok());
+  const std::string left = stage.client().left_session();
+  fail_unless(g_str_has_suffix(left.c_str(), "/session/1"), "%s", left.c_str());
+  stage.server.answer("DELETE", ScriptedAnswer::of("200 OK"));
+  fail_unless(stage.loop.result_of(stage.client().remove(left)).ok());
+  fail_unless_equals_int(static_cast<int>(stage.server.requests("DELETE").size()), 2);
+  // An answer, whatever it says, leaves nothing.
+  Stage refused;
+  refused.opened();
+  fail_unless(!refused.close().ok());
+  fail_unless(refused.client().left_session().empty());
+}
+GST_END_TEST;
+
 GST_START_TEST(only_one_negotiation_at_a_time)
 {
   Stage stage;
@@ -503,6 +523,7 @@ static Suite *webrtc_signalling_suite()
   tcase_add_test(tc, session_is_deleted_without_if_match);
   tcase_add_test(tc, session_that_is_gone_is_ended);
   tcase_add_test(tc, end_does_not_wait_for_ever);
+  tcase_add_test(tc, session_that_was_left_is_deleted_later);
   tcase_add_test(tc, only_one_negotiation_at_a_time);
   return suite;
 }

@@ -12,6 +12,7 @@ CASE: pause-SECONDS    nothing passes for so long
       crash            the peer is killed, and starts again
       restart          the peer ends in order, and starts again
       quiet            the peer sends no media for a while (play)
+      away             nothing passes, and we stop
       consent          checks of ICE do not pass for a while, and media do
       revoked          they do not pass any more
       silent           it sends neither media nor reports any more
@@ -78,6 +79,7 @@ def pause(net, watched, seconds):
     else:
         assert watched.said("ICE restart") and watched.said("tried again"), watched.warnings
         assert "reconnecting" in [state for _, state in watched.states], watched.states
+        assert watched.sessions()[0]["deleted"], "the session of before is still at the server"
 
 
 def address(net, watched):
@@ -103,6 +105,16 @@ def crash(_net, watched):
     print(f"killed: noticed after {noticed:.1f} s, 30 pictures after {time.monotonic() - begin:.1f} s, "
           f"{watched.count('attempts')} attempts")
     assert watched.count("connections") == 2, watched.client.stats().to_string()
+
+
+def away(net, watched):
+    """Who is stopped while a way is looked for stops at once, which the client checks."""
+    net.cut()
+    watched.until(lambda: watched.client.state() == "reconnecting", NOTICED_SECONDS, "a look for another way")
+    watched.rest(1)
+    watched.check_pads()
+    watched.client.stop()
+    net.mend()
 
 
 def restart(_net, watched):
@@ -199,7 +211,7 @@ def revoked(net, watched):
     check_same_streams(watched, restarts=1)
 
 
-CASES = {"consent": consent, "revoked": revoked, "quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
+CASES = {"away": away, "consent": consent, "revoked": revoked, "quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
 
 
 def run(publishes, case):
@@ -213,6 +225,8 @@ def run(publishes, case):
                 {"pause": pause, "udp": udp}[name](net, watched, float(seconds))
             else:
                 CASES[case](net, watched)
+            if case == "away":
+                return
             watched.rest(1)
             watched.check_pads()
             assert watched.client.state() == "connected", watched.states

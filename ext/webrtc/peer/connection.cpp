@@ -210,6 +210,27 @@ LocalSide Connection::local_side() const
   return side;
 }
 
+Task<Done> Connection::remove_left_sessions()
+{
+  while (!left_sessions_.empty()) {
+    auto removed =
+        co_await signalling_.remove(left_sessions_.back(), kDeleteMs).under(cancellable_.get());
+    // The server is out of reach, as it was.
+    if (!removed && removed.error().status == 0)
+      break;
+    left_sessions_.pop_back();
+  }
+  co_return Done{};
+}
+
+std::vector<std::string> Connection::left_sessions() const
+{
+  std::vector<std::string> urls = left_sessions_;
+  if (!signalling_.left_session().empty())
+    urls.push_back(signalling_.left_session());
+  return urls;
+}
+
 // Not cut short at once: a session that was made needs its address to be deleted.
 Task<SignallingResult<SignallingSession::Opened>> Connection::post()
 {
@@ -246,6 +267,9 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
     if (!gathered)
       co_return gathered.take_error();
   }
+  co_await remove_left_sessions();
+  if (is_stopped_)
+    co_return stopped();
   described_ = make_offer(local_side());
   is_described_ = true;
   signalling_.set_fragment(fragment_of(described_));

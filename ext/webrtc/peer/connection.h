@@ -65,6 +65,11 @@ public:
   support::Task<support::Done> close(bool with_bye);
   void bye_sent();
 
+  // Before connect(): sessions of earlier connections that are still at the server, and may be what
+  // it has no room for another one for. After close(): those that still are.
+  void set_left_sessions(std::vector<std::string> urls) { left_sessions_ = std::move(urls); }
+  std::vector<std::string> left_sessions() const;
+
 private:
   using Opened = SignallingSession::Opened;
 
@@ -73,6 +78,7 @@ private:
   LocalSide local_side() const;
   support::Task<ConnectionResult<Negotiated>> negotiate();
   support::Task<ConnectionResult<Negotiated>> answer_offer(const Opened *opened);
+  support::Task<support::Done> remove_left_sessions();
   support::Task<SignallingResult<Opened>> post();
   support::Task<ConnectionResult<support::Done>> begin_media(const Negotiated *negotiated);
   support::Task<support::Done> trickle();
@@ -114,6 +120,7 @@ private:
   SessionDescription described_;  // Ours: the offer, or the answer to a counter-offer.
   bool is_described_ = false;     // Candidates that come now must be sent.
   TransportParameters remote_;
+  std::vector<std::string> left_sessions_;
   std::string gathered_ufrag_;  // Of the generation whose search has ended.
   TransportState state_ = TransportState::New;
   std::string reason_;

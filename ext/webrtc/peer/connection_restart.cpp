@@ -105,7 +105,8 @@ Task<Connection::RestartOutcome> Connection::exchange_restart()
   const support::Deadline deadline(cancellable_.get(), kPatchMs);
   auto restarted = co_await signalling_.restart_ice(fragment).under(deadline.cancellable());
   if (!restarted)
-    co_return restarted.error().may_pass ? RestartOutcome::MayPass : RestartOutcome::Refused;
+    co_return restarted.error().may_pass || deadline.is_over() ? RestartOutcome::MayPass
+                                                               : RestartOutcome::Refused;
   if (restarted->outcome != PatchOutcome::Done)
     co_return RestartOutcome::Refused;
   auto remote = accept_restart(remote_, fragment, restarted->reply);

@@ -164,6 +164,7 @@ private:
 
   // I/O context.
   std::unique_ptr<Connection> connection_;
+  std::vector<std::string> left_sessions_;
   Bell bell_;
   bool is_ending_ = false;
   bool was_connected_ = false;
@@ -206,6 +207,7 @@ Task<ConnectionFailure> PeerImpl::connect_once(RetryPolicy *policy)
   attempts_++;
   connection_ = std::make_unique<Connection>(context_, settings_, media_, session_,
                                              static_cast<ConnectionOwner &>(*this));
+  connection_->set_left_sessions(std::move(left_sessions_));
   auto connected = co_await connection_->connect();
   ConnectionFailure failure;
   if (connected) {
@@ -220,6 +222,7 @@ Task<ConnectionFailure> PeerImpl::connect_once(RetryPolicy *policy)
     failure = connected.take_error();
   }
   co_await connection_->close(is_ending_);
+  left_sessions_ = connection_->left_sessions();
   connection_.reset();
   transport_made(nullptr);
   co_return failure;

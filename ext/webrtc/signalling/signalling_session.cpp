@@ -335,6 +335,15 @@ Task<SignallingResult<Done>> SignallingSession::close(guint limit_ms)
   const std::string url = std::exchange(session_url_, "");
   if (url.empty())
     co_return Done{};
+  SignallingResult<Done> removed = co_await remove(url, limit_ms);
+  // Nobody has answered.
+  if (!removed && removed.error().status == 0)
+    left_ = url;
+  co_return removed;
+}
+
+Task<SignallingResult<Done>> SignallingSession::remove(std::string url, guint limit_ms)
+{
   HttpRequest request;
   request.method = "DELETE";
   request.uri = url;

@@ -72,6 +72,12 @@ public:
   // afterwards there is none, whatever the server says.
   support::Task<SignallingResult<support::Done>> close(guint limit_ms = kCloseLimitMs);
 
+  // After close(): a session that could not be deleted, because nobody answered.
+  const std::string &left_session() const { return left_; }
+  // The same for a session of another one of these.
+  support::Task<SignallingResult<support::Done>> remove(std::string url,
+                                                        guint limit_ms = kCloseLimitMs);
+
   bool is_open() const { return state_ == State::Open; }
   bool can_trickle() const { return can_trickle_; }
   bool can_restart() const { return can_restart_; }
@@ -96,6 +102,7 @@ private:
   HttpClient client_;
   State state_ = State::Closed;
   std::string session_url_;
+  std::string left_;
   std::string etag_;
   std::optional<gint64> answer_until_us_;  // Of the monotonic clock.
 

@@ -96,7 +96,7 @@ public:
   bool has_lost_address();
 
   // Lost, and the peer is alive all the same: consent is asked for anew, over the pair in use.
-  // libnice gives up when two of its checks in a row are lost, after 10 s of the 30 s of RFC 7675
+  // libnice gives up when one or two of its checks are lost, after 10 s of the 30 s of RFC 7675
   // §5.1. False where the pair cannot be named; else the state Connected follows.
   bool renew_consent();
 
