@@ -15,10 +15,17 @@
 #include <unistd.h>
 
 #include "../measure.h"
+#include "gst/streamlib/streamlib.h"
+#include "gst/support/ownership.h"
 #include "near_session.h"
 #include "process_figures.h"
 
 namespace streamlib::bench {
+
+using support::adopt_mini;
+using support::adopt_object;
+using support::GObjectPtr;
+using support::MiniPtr;
 
 namespace {
 
@@ -72,14 +79,17 @@ private:
   bool start(Running &running, const char *what);
   bool start_more(std::vector<Running> &all, bool publishes, unsigned count);
   bool warm_up(Show show);
-  void measure_flow(const std::vector<Running> &all, double seconds);
+  void share_runtime();
+  void measure_flow(const std::string &prefix, const std::vector<Running> &all, double seconds);
   static double stop(Running &running);
   static void stop_all(std::vector<Running> &all);
   static void say_threads(const char *name, const ThreadNames &before, double sessions);
 
   const Board &board_;
   Feeder feeder_;
-  const NearPlan plan_;
+  NearPlan plan_;
+  GObjectPtr<GstSlRuntime> runtime_;
+  MiniPtr<GstContext> context_;
 };
 
 Running Near::make(bool publishes, Show show, unsigned slot)
@@ -106,6 +116,16 @@ bool Near::start(Running &running, const char *what)
     return false;
   }
   return true;
+}
+
+// Of what is made from here on.
+void Near::share_runtime()
+{
+  if (plan_.subject != Subject::kOurs)
+    return;
+  runtime_ = adopt_object(gst_sl_runtime_new());
+  context_ = adopt_mini(gst_sl_runtime_to_context(runtime_.get(), TRUE));
+  plan_.runtime = context_.get();
 }
 
 bool Near::start_more(std::vector<Running> &all, bool publishes, unsigned count)
@@ -157,7 +177,7 @@ void Near::say_threads(const char *name, const ThreadNames &before, double sessi
   fprintf(stderr, "  %s: %s\n", name, new_thread_text(before, now).c_str());
 }
 
-void Near::measure_flow(const std::vector<Running> &all, double seconds)
+void Near::measure_flow(const std::string &prefix, const std::vector<Running> &all, double seconds)
 {
   const auto pictures = [&] {
     uint64_t sum = 0;
@@ -175,9 +195,11 @@ void Near::measure_flow(const std::vector<Running> &all, double seconds)
   getrusage(RUSAGE_SELF, &usage);
   const double wall_s = ms_between(begin, monotonic_ns()) / 1000;
   const auto sessions = static_cast<double>(all.size());
-  say("cpu_percent", static_cast<double>(process_cpu_ns() - cpu) / 1e7 / wall_s / sessions);
-  say("switches", static_cast<double>(usage.ru_nvcsw - usage_before.ru_nvcsw) / wall_s / sessions);
-  say("delivered", (pictures() - before) / (wall_s * kPicturesPerSecond * sessions));
+  say(prefix + "cpu_percent",
+      static_cast<double>(process_cpu_ns() - cpu) / 1e7 / wall_s / sessions);
+  say(prefix + "switches",
+      static_cast<double>(usage.ru_nvcsw - usage_before.ru_nvcsw) / wall_s / sessions);
+  say(prefix + "delivered", (pictures() - before) / (wall_s * kPicturesPerSecond * sessions));
 }
 
 bool Near::steady(unsigned count, double seconds)
@@ -191,11 +213,16 @@ bool Near::steady(unsigned count, double seconds)
     return false;
   sleep_s(kSettleSeconds);
   say_threads("one", before, 1);
-  if (!start_more(all, plan_.publishes, count - 1))
+  measure_flow("one_", all, seconds);
+  stop(all.back());
+  all.clear();
+  sleep_s(kSettleSeconds);
+  share_runtime();
+  if (!start_more(all, plan_.publishes, count))
     return false;
   sleep_s(kSettleSeconds);
   say_threads("each", before, count);
-  measure_flow(all, seconds);
+  measure_flow("each_", all, seconds);
   say("kib", (resident_kib() - memory) / count);
   stop_all(all);
   return true;
@@ -254,6 +281,7 @@ bool Near::crowd(unsigned count, double seconds)
   const ThreadNames before = thread_names();
   const double memory = resident_kib();
   std::vector<Running> all;
+  share_runtime();
   const int64_t begin = monotonic_ns();
   if (!start_more(all, true, count) || !start_more(all, false, count))
     return false;
@@ -261,7 +289,7 @@ bool Near::crowd(unsigned count, double seconds)
   sleep_s(kSettleSeconds);
   say_threads("each", before, 2.0 * count);
   say("threads", thread_count());
-  measure_flow(all, seconds);
+  measure_flow("each_", all, seconds);
   say("kib", (resident_kib() - memory) / (2.0 * count));
   stop_all(all);
   return true;

@@ -59,6 +59,8 @@ public:
     pipeline_ = make_pipeline(plan_.publishes ? publishing() : playing());
     if (!pipeline_)
       return false;
+    if (plan_.runtime != nullptr)
+      gst_element_set_context(pipeline_.get(), plan_.runtime);
     const auto element = adopt_object(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "rtc"));
     g_signal_connect(element.get(), "notify::state", G_CALLBACK(on_state), this);
     join(plan_, feeder_, slot_);

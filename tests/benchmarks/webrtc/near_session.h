@@ -28,6 +28,8 @@ struct NearPlan {
   Show show = Show::kEncoded;
   // Of the jitter buffers that play; negative: as it is by default.
   int latency_ms = -1;
+  // Of a runtime that several pipelines of ours share, as the elements of one pipeline do; or null.
+  GstContext *runtime = nullptr;
 
   std::string endpoint() const;
 };

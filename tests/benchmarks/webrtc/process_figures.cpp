@@ -2,6 +2,7 @@
 #include "process_figures.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -73,15 +74,19 @@ std::map<Owner, int> new_threads(const ThreadNames &before, const ThreadNames &n
 
 std::string new_thread_text(const ThreadNames &before, const ThreadNames &now)
 {
-  std::string text;
+  // Without the numbers in the names.
+  ThreadNames kinds;
   for (const auto &[name, count] : now) {
     const int added = count - count_in(before, name);
-    if (added <= 0 || owner_of(name) == Owner::kSource)
-      continue;
-    text += (text.empty() ? "" : ", ") + name;
-    if (added > 1)
-      text += " " + std::to_string(added) + "x";
+    std::string kind = name;
+    std::erase_if(kind, [](unsigned char c) { return isdigit(c) != 0; });
+    if (added > 0 && owner_of(name) != Owner::kSource)
+      kinds[kind] += added;
   }
+  std::string text;
+  for (const auto &[kind, count] : kinds)
+    text +=
+        (text.empty() ? "" : ", ") + kind + (count > 1 ? " " + std::to_string(count) + "x" : "");
   return text;
 }
 

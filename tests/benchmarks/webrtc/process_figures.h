@@ -22,7 +22,7 @@ using ThreadNames = std::map<std::string, int>;
 ThreadNames thread_names();
 // The threads of `now` that were not there before, by their owners.
 std::map<Owner, int> new_threads(const ThreadNames &before, const ThreadNames &now);
-// "name, name 2×, …" of those that were not there before.
+// "name, name 2x, …" of those that were not there before, without the numbers in their names.
 std::string new_thread_text(const ThreadNames &before, const ThreadNames &now);
 
 int thread_count();
