@@ -333,8 +333,8 @@ DispatchQueue::Outcome DispatchQueue::wait(AwaitedCall &call, GstClockTime timeo
 {
   GThread *self = g_thread_self();
   g_mutex_lock(&mutex_);
-  waiters_.push_back({self, &call});
-  call.waited_for = std::find(waited_for_.begin(), waited_for_.end(), self) != waited_for_.end();
+  waiters_.push_back({self, WorkScope::current(), &call});
+  call.waited_for = is_waited_for(self, WorkScope::current());
   g_mutex_unlock(&mutex_);
 
   const int64_t deadline = timeout == GST_CLOCK_TIME_NONE
@@ -402,16 +402,46 @@ std::string DispatchQueue::running_label() const
 
 // --- Waits of the runtime thread ---
 
-DispatchQueue::WaitScope::WaitScope(DispatchQueue *queue, GThread *thread)
-    : queue_(queue != nullptr && thread != nullptr && queue->is_runtime_thread() ? queue : nullptr),
-      thread_(thread)
+namespace {
+
+thread_local const void *works_for = nullptr;
+
+}  // namespace
+
+DispatchQueue::WorkScope::WorkScope(const void *whom) : before_(std::exchange(works_for, whom)) {}
+
+DispatchQueue::WorkScope::~WorkScope()
+{
+  works_for = before_;
+}
+
+const void *DispatchQueue::WorkScope::current()
+{
+  return works_for;
+}
+
+bool DispatchQueue::is_waited_for(const void *thread, const void *whom) const
+{
+  return std::any_of(waited_for_.begin(), waited_for_.end(), [&](const void *waited_for) {
+    return waited_for == thread || (whom != nullptr && waited_for == whom);
+  });
+}
+
+DispatchQueue::WaitScope::WaitScope(DispatchQueue *queue, const void *whom)
+    : queue_(whom != nullptr ? queue : nullptr), whom_(whom)
 {
   if (queue_ == nullptr)
     return;
+  const bool is_runtime_thread = queue_->is_runtime_thread();
   g_mutex_lock(&queue_->mutex_);
-  queue_->waited_for_.push_back(thread_);
+  if (!is_runtime_thread && !queue_->is_waited_for(g_thread_self(), works_for)) {
+    g_mutex_unlock(&queue_->mutex_);
+    queue_ = nullptr;
+    return;
+  }
+  queue_->waited_for_.push_back(whom_);
   for (const Waiter &waiter : queue_->waiters_) {
-    if (waiter.thread == thread_) {
+    if (waiter.thread == whom_ || waiter.works_for == whom_) {
       waiter.call->waited_for.store(true);
       waiter.call->parker.unpark();
     }
@@ -425,7 +455,7 @@ DispatchQueue::WaitScope::~WaitScope()
     return;
   g_mutex_lock(&queue_->mutex_);
   queue_->waited_for_.erase(
-      std::find(queue_->waited_for_.begin(), queue_->waited_for_.end(), thread_));
+      std::find(queue_->waited_for_.begin(), queue_->waited_for_.end(), whom_));
   g_mutex_unlock(&queue_->mutex_);
 }
 

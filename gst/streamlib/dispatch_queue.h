@@ -148,18 +148,35 @@ public:
   // What runs now; empty when nothing of ours does.
   std::string running_label() const;
 
-  // Around a wait of ours for `thread`: when it is the runtime thread that waits, calls of `thread`
-  // are answered at once. On other threads it does nothing. `queue` may be null.
+  // What the calling thread does in this scope is done for `whom`, a key that is only compared: who
+  // waits for `whom` waits for this thread.
+  class WorkScope {
+  public:
+    explicit WorkScope(const void *whom);
+    WorkScope(const WorkScope &) = delete;
+    WorkScope &operator=(const WorkScope &) = delete;
+    ~WorkScope();
+
+    // Null: for nobody.
+    static const void *current();
+
+  private:
+    const void *const before_;
+  };
+
+  // Around a wait of ours for a thread, or for all that work for somebody: when it is the runtime
+  // thread that waits, or one that the runtime thread waits for, calls of these threads are
+  // answered at once. On other threads it does nothing. `queue` and `whom` may be null.
   class WaitScope {
   public:
-    WaitScope(DispatchQueue *queue, GThread *thread);
+    WaitScope(DispatchQueue *queue, const void *whom);
     WaitScope(const WaitScope &) = delete;
     WaitScope &operator=(const WaitScope &) = delete;
     ~WaitScope();
 
   private:
-    DispatchQueue *const queue_;
-    GThread *const thread_;
+    DispatchQueue *queue_;
+    const void *const whom_;
   };
 
 private:
@@ -172,6 +189,7 @@ private:
 
   struct Waiter {
     GThread *thread;
+    const void *works_for;
     AwaitedCall *call;
   };
 
@@ -188,6 +206,8 @@ private:
   void show_running(const DispatchLabel &label);
   Outcome wait(AwaitedCall &call, GstClockTime timeout);
   Outcome reason_for_giving_up(const AwaitedCall &call) const;
+  // Under the mutex.
+  bool is_waited_for(const void *thread, const void *works_for) const;
 
   GMainContext *const context_;
   GSource *source_ = nullptr;
@@ -219,7 +239,8 @@ private:
 
   // Guards what follows. Nothing is called under it.
   mutable GMutex mutex_;
-  std::vector<GThread *> waited_for_;
+  // By the runtime thread: threads, and those for whom threads work.
+  std::vector<const void *> waited_for_;
   std::vector<Waiter> waiters_;
 };
 

@@ -24,6 +24,10 @@ namespace {
 // A job that runs for so long without using the processor is blocked.
 constexpr int64_t kBlockedNs = 5 * 1000 * 1000;
 
+// After so long without any job under way the limit of spares is passed.
+constexpr int64_t kStandstillNs = 500 * 1000 * 1000;
+constexpr size_t kMostThreads = 1024;
+
 // So many jobs have room at first.
 constexpr size_t kSmallestRing = 1024;
 
@@ -200,7 +204,12 @@ void Executor::work(Worker &worker)
 void Executor::run_job(Worker &worker, StepJob &job)
 {
   worker.turns.fetch_add(1, std::memory_order_seq_cst);
-  job.run();
+  if (G_UNLIKELY(standstill_.load(std::memory_order_relaxed) > 0)) {
+    const StepJob::Standstill standstill = {standstill_.exchange(0), max_spares_.load()};
+    job.run(standstill.blocked > 0 ? &standstill : nullptr);
+  } else {
+    job.run();
+  }
   worker.turns.fetch_add(1, std::memory_order_seq_cst);
   come_back(worker);
 }
@@ -348,8 +357,10 @@ void Executor::take_orders()
 // Says whether to look again soon: while jobs wait and no worker is free.
 bool Executor::look_after_workers()
 {
-  if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0)
+  if (!has_jobs() || sleepers_.load(std::memory_order_seq_cst) > 0) {
+    standstill_since_ = 0;
     return false;
+  }
   for (size_t jobs = queue_.size();
        jobs > 0 && active_.load() < wanted_workers_.load() && add_active(); jobs--) {
   }
@@ -359,7 +370,26 @@ bool Executor::look_after_workers()
     if (is_stuck(*workers_[i], now))
       stand_in(*workers_[i]);
   }
+  end_standstill(now);
   return true;
+}
+
+// Those that are blocked may wait for what is in the queue. Each time there are twice as many.
+void Executor::end_standstill(int64_t now)
+{
+  if (active_.load() > 0) {
+    standstill_since_ = 0;
+    return;
+  }
+  if (standstill_since_ == 0)
+    standstill_since_ = now;
+  if (now - standstill_since_ < kStandstillNs)
+    return;
+  standstill_since_ = 0;
+  if (beyond_ == 0)
+    standstill_.store(blocked_.load());
+  for (unsigned more = std::max(beyond_, 1U); more > 0 && start_worker(true); more--)
+    beyond_++;
 }
 
 bool Executor::is_stuck(Worker &worker, int64_t now)
@@ -394,8 +424,8 @@ void Executor::stand_in(Worker &worker)
   refused_spares_.fetch_add(1, std::memory_order_relaxed);
   GST_WARNING(
       "%u workers are blocked and there is no spare for more: jobs wait until one comes "
-      "back (max-spares is %u; sinks of one pipeline that all preroll take a thread each, with "
-      "async=false they do not)",
+      "back, or all have stood still for a while (max-spares is %u; sinks of one pipeline that "
+      "all preroll take a thread each, with async=false they do not)",
       blocked_.load(), max_spares_.load());
 }
 
@@ -413,10 +443,11 @@ bool Executor::add_active()
   return true;
 }
 
-bool Executor::start_worker()
+bool Executor::start_worker(bool passes_limit)
 {
   const MutexLock lock(mutex_);
-  if (is_closing_.load() || workers_.size() >= wanted_workers_.load() + max_spares_.load())
+  const size_t most = wanted_workers_.load() + max_spares_.load();
+  if (is_closing_.load() || workers_.size() >= (passes_limit ? kMostThreads : most))
     return false;
   auto worker = std::make_unique<Worker>();
   auto *start = new Start{shared_from_this(), worker.get()};

@@ -40,7 +40,8 @@ struct ExecutorFigures {
 // Workers take jobs from one queue, first come first served, and sleep when it is empty. The
 // timekeeper, one more thread, puts jobs into the queue whose time has come, and looks after
 // workers whose job does not come back: while others wait, a spare takes over for each of them, and
-// who comes back joins the spares. It sleeps while there is nothing of this to do.
+// who comes back joins the spares. Where all are blocked and there are no more spares to be had, it
+// starts some beyond the limit. It sleeps while there is nothing of this to do.
 //
 // Neither submitting nor running a job takes a lock or allocates.
 class Executor final : public JobHost, public std::enable_shared_from_this<Executor> {
@@ -120,8 +121,9 @@ private:
   bool look_after_workers();
   bool is_stuck(Worker &worker, int64_t now);
   void stand_in(Worker &worker);
+  void end_standstill(int64_t now);
   bool add_active();
-  bool start_worker();
+  bool start_worker(bool passes_limit = false);
 
   const pid_t process_;
   std::atomic<unsigned> wanted_workers_;
@@ -141,6 +143,8 @@ private:
   std::atomic<uint32_t> spare_bell_ = 0;
   std::atomic<unsigned> blocked_ = 0;
   std::atomic<bool> is_closing_ = false;
+  // How many were blocked when the next job is the first one after a standstill.
+  std::atomic<unsigned> standstill_ = 0;
 
   // --- Timekeeper.
   alignas(support::kCacheSpan) support::Parker timekeeper_;
@@ -150,6 +154,10 @@ private:
   support::MpscList<StepJob> orders_;
   TimerWheel wheel_;
   size_t fired_ = 0;
+  // Since when all workers are blocked, 0 where they are not; and the threads that were started
+  // beyond the limit.
+  int64_t standstill_since_ = 0;
+  unsigned beyond_ = 0;
   GThread *timekeeper_thread_ = nullptr;
 
   // Guards the list of workers, which the timekeeper alone extends, and the start and the end.

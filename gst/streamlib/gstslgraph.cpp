@@ -239,6 +239,7 @@ void share_runtime(GstSlGraph *self)
     return;
   const auto context = adopt_mini(gst_sl_runtime_to_context(runtime.get(), FALSE));
   gst_element_set_context(GST_ELEMENT(self), context.get());
+  self->state->engine->set_runtime(runtime);
 }
 
 }  // namespace
@@ -258,8 +259,10 @@ static GstStateChangeReturn gst_sl_graph_change_state(GstElement *element,
   GST_DEBUG_OBJECT(self, "%s", gst_state_change_get_name(transition));
   if (problem) {
     engine.end_transition(transition, GST_STATE_CHANGE_FAILURE);
-    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
       close_control(self);
+      engine.set_runtime({});
+    }
     GST_ELEMENT_ERROR(self, RESOURCE, FAILED,
                       ("%s: %s", problem->pointer.c_str(), problem->reason.c_str()), (nullptr));
     return GST_STATE_CHANGE_FAILURE;
@@ -267,8 +270,11 @@ static GstStateChangeReturn gst_sl_graph_change_state(GstElement *element,
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS(gst_sl_graph_parent_class)->change_state(element, transition);
   engine.end_transition(transition, result);
-  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
     close_control(self);
+    // As its elements do.
+    engine.set_runtime({});
+  }
   return result;
 }
 

@@ -90,6 +90,7 @@ public:
   // --- Steps. Worker (processor_step.cpp, processor_join.cpp).
   GstSlStep step(int64_t *wait_until);
   GstSlStep take_step(int64_t *wait_until) override;
+  void note_standstill(unsigned blocked, unsigned max_spares) override;
   bool has_work() override
   {
     // What comes into the links has to wait for an operation that is under way.

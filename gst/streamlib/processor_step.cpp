@@ -51,6 +51,17 @@ void ProcessorState::kick()
 
 // --- One step, whoever runs it ---
 
+void ProcessorState::note_standstill(unsigned blocked, unsigned max_spares)
+{
+  GST_ELEMENT_WARNING(
+      element(), RESOURCE, SETTINGS,
+      ("All %u threads for pooled processors are blocked, such as by sinks that wait for each "
+       "other's first buffer. Raise the executor's max-spares, which is %u, or set async=false on "
+       "the sinks of a live pipeline.",
+       blocked, max_spares),
+      ("more threads than that are started one by one"));
+}
+
 GstSlStep ProcessorState::take_step(int64_t *wait_until)
 {
   activity.note_thread();

@@ -139,7 +139,7 @@ void StepJob::schedule()
 
 // --- The host's thread ---
 
-void StepJob::run()
+void StepJob::run(const Standstill *standstill)
 {
   const std::shared_ptr<StepJob> self = std::move(queued_self);
   state_.store(kRunning);
@@ -149,6 +149,8 @@ void StepJob::run()
   }
   thread_.store(g_thread_self());
   StepJob *const outer = std::exchange(current_, this);
+  if (G_UNLIKELY(standstill != nullptr))
+    steps_.note_standstill(standstill->blocked, standstill->max_spares);
   take_turn();
   current_ = outer;
 }

@@ -69,8 +69,13 @@ public:
   GThread *thread() const override { return thread_.load(); }
 
   // --- The host.
+  // What is to be said before the turn.
+  struct Standstill {
+    unsigned blocked;
+    unsigned max_spares;
+  };
   // One turn. The host has taken the job out of its queue.
-  void run();
+  void run(const Standstill *standstill = nullptr);
   // What was asked for by arm() has come. Any thread.
   void wake_at_deadline() { parker.unpark(); }
   int64_t deadline() const { return deadline_.load(); }

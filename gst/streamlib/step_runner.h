@@ -17,6 +17,9 @@ public:
   virtual GstSlStep take_step(int64_t *wait_until) = 0;
   // Whether something came since the last step that found nothing to do; asked before a rest.
   virtual bool has_work() = 0;
+  // Before a step: nothing had moved, since so many threads were blocked, and this is the first one
+  // that goes on.
+  virtual void note_standstill(unsigned blocked, unsigned max_spares) = 0;
 
 protected:
   ~Steps() = default;

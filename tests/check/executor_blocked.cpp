@@ -3,6 +3,8 @@
 #include "pooled.h"
 
 using namespace pooled;
+using streamlib::support::ErrorPtr;
+using streamlib::support::sink_object;
 
 // A pooled pusher leaves what one step gives beyond the depth, and goes on at half of it.
 GST_START_TEST(full_link_suspends)
@@ -135,6 +137,39 @@ GST_START_TEST(spares_are_limited)
 }
 GST_END_TEST;
 
+// Six sinks that wait for each other's first buffer, and two threads: the limit is passed, and a
+// warning says what to do.
+GST_START_TEST(standstill_ends)
+{
+  constexpr int kSinks = 6;
+  const Pool pool(1, 1);
+  const auto pipeline = sink_object(gst_pipeline_new(nullptr));
+  for (int i = 0; i < kSinks; i++) {
+    GstElement *source = gst_element_factory_make("fakesrc", nullptr);
+    GstElement *link = gst_element_factory_make("sllink", nullptr);
+    GstElement *sink = gst_element_factory_make("fakesink", nullptr);
+    gst_bin_add_many(GST_BIN(pipeline.get()), source, link, sink, nullptr);
+    fail_unless(gst_element_link_many(source, link, sink, nullptr));
+    pool.adopt(link);
+  }
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  fail_unless(gst_element_get_state(pipeline.get(), nullptr, nullptr,
+                                    limit_ms(10000) * GST_MSECOND) == GST_STATE_CHANGE_SUCCESS);
+  const auto bus = adopt_object(gst_element_get_bus(pipeline.get()));
+  const auto message =
+      adopt_mini(gst_bus_timed_pop_filtered(bus.get(), GST_SECOND, GST_MESSAGE_WARNING));
+  fail_unless(message);
+  GError *error = nullptr;
+  gst_message_parse_warning(message.get(), &error, nullptr);
+  const ErrorPtr held(error);
+  fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS));
+  fail_unless(strstr(error->message, "max-spares, which is 1") != nullptr, "%s", error->message);
+  fail_unless(!adopt_mini(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_WARNING)));
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  fail_unless(pool.stat("threads") <= kSinks + 2);
+}
+GST_END_TEST;
+
 // A serialized query within a step waits for another pooled processor.
 GST_START_TEST(query_of_a_step_is_answered)
 {
@@ -177,6 +212,7 @@ static Suite *executor_blocked_suite()
   tcase_add_test(tc, suspension_ends_with_a_stop);
   tcase_add_test(tc, blocked_threads_are_replaced);
   tcase_add_test(tc, spares_are_limited);
+  tcase_add_test(tc, standstill_ends);
   tcase_add_test(tc, query_of_a_step_is_answered);
   return suite;
 }

@@ -29,6 +29,7 @@ unsigned entries_of(const char *folder)
 std::mutex trouble_mutex;
 std::condition_variable trouble_over;
 unsigned trouble_round = 0;
+CallAnswer trouble_answer;
 
 // --- troublefilter ---
 
@@ -39,6 +40,7 @@ struct Trouble {
   guint setup_ms;
   gboolean setup_fails;
   gboolean stop_fails;
+  gboolean setup_calls;
   gint stuck;
 };
 struct TroubleClass {
@@ -58,11 +60,27 @@ GstFlowReturn trouble_chain(GstPad *, GstObject *parent, GstBuffer *buffer)
   return gst_pad_push(self->src, buffer);
 }
 
+void trouble_call(GstElement *element)
+{
+  const auto runtime = adopt_object(gst_sl_runtime_for_element(element));
+  GError *error = nullptr;
+  const gint64 begin = g_get_monotonic_time();
+  const auto nothing = [](gpointer) -> GVariant * { return nullptr; };
+  gst_sl_dispatcher_invoke(gst_sl_runtime_get_dispatcher(runtime.get()), "set-up", nothing, nullptr,
+                           nullptr, GST_SL_DISPATCHER_DEFAULT_TIMEOUT, nullptr, nullptr, &error);
+  const ErrorPtr held(error);
+  std::lock_guard lock(trouble_mutex);
+  trouble_answer = {error != nullptr ? error->message : "", error != nullptr ? error->code : -1,
+                    (g_get_monotonic_time() - begin) / 1000};
+}
+
 GstStateChangeReturn trouble_change_state(GstElement *element, GstStateChange transition)
 {
   auto *self = reinterpret_cast<Trouble *>(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     g_usleep(self->setup_ms * 1000);
+    if (self->setup_calls)
+      trouble_call(element);
     if (self->setup_fails) {
       GST_ELEMENT_ERROR(element, RESOURCE, OPEN_READ, ("The trouble was asked for."), (nullptr));
       return GST_STATE_CHANGE_FAILURE;
@@ -83,6 +101,8 @@ void trouble_set(GObject *object, guint id, const GValue *value, GParamSpec *)
     self->setup_fails = g_value_get_boolean(value);
   else if (id == 4)
     self->stop_fails = g_value_get_boolean(value);
+  else if (id == 5)
+    self->setup_calls = g_value_get_boolean(value);
   else
     g_atomic_int_set(&self->stuck, g_value_get_boolean(value));
 }
@@ -92,8 +112,8 @@ void trouble_get(GObject *object, guint id, GValue *value, GParamSpec *)
   auto *self = reinterpret_cast<Trouble *>(object);
   if (id == 1)
     g_value_set_uint(value, self->setup_ms);
-  else if (id == 4)
-    g_value_set_boolean(value, self->stop_fails);
+  else if (id == 4 || id == 5)
+    g_value_set_boolean(value, id == 4 ? self->stop_fails : self->setup_calls);
   else
     g_value_set_boolean(value, id == 2 ? self->setup_fails : g_atomic_int_get(&self->stuck) != 0);
 }
@@ -113,6 +133,8 @@ void trouble_class_init(gpointer klass, gpointer)
                                   g_param_spec_boolean("stuck", "", "", FALSE, flags));
   g_object_class_install_property(object_class, 4,
                                   g_param_spec_boolean("stop-fails", "", "", FALSE, flags));
+  g_object_class_install_property(object_class, 5,
+                                  g_param_spec_boolean("setup-calls", "", "", FALSE, flags));
   auto *element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = trouble_change_state;
   for (const GstPadDirection direction : {GST_PAD_SRC, GST_PAD_SINK})
@@ -145,6 +167,12 @@ std::string text_of(gboolean ok, GError *error)
 }
 
 }  // namespace
+
+CallAnswer call_answer()
+{
+  std::lock_guard lock(trouble_mutex);
+  return std::exchange(trouble_answer, {});
+}
 
 double slowness()
 {

@@ -37,8 +37,17 @@ unsigned descriptor_count();
 // In KiB.
 size_t resident_memory();
 
+// What the dispatcher said to a set-up that called the runtime thread, and how long that took.
+struct CallAnswer {
+  std::string error;
+  int code = -1;
+  int64_t took_ms = -1;
+};
+CallAnswer call_answer();
+
 // Registers `troublefilter`, a filter that passes on. Its properties: setup-ms (sleeps on the way
-// to PAUSED), setup-fails, stop-fails (once, on the way back to READY), and stuck (a buffer does not
+// to PAUSED), setup-fails, setup-calls (the runtime thread, see
+// call_answer()), stop-fails (once, on the way back to READY), and stuck (a buffer does not
 // come back before let_go()).
 void register_trouble();
 void let_go();

@@ -35,7 +35,8 @@ struct Pending {
 
 }  // namespace
 
-Engine::Engine(GstBin *bin) : bin_(bin), events_(GST_ELEMENT(bin)), observer_(events_) {}
+Engine::Engine(GstBin *bin) : bin_(bin), events_(GST_ELEMENT(bin)), worker_(bin), observer_(events_)
+{}
 
 Engine::~Engine()
 {
@@ -71,12 +72,25 @@ bool Engine::may_wait_here() const
   return stream_threads_.find(g_thread_self()) == stream_threads_.end();
 }
 
+void Engine::set_runtime(GObjectPtr<GstSlRuntime> runtime)
+{
+  std::lock_guard lock(index_mutex_);
+  std::swap(runtime_, runtime);
+}
+
+GObjectPtr<GstSlRuntime> Engine::runtime() const
+{
+  std::lock_guard lock(index_mutex_);
+  return runtime_;
+}
+
 EditResult Engine::edit(EditFunction edit, EditOptions options)
 {
   if (!may_wait_here())
     return failure(EditCode::WrongThread,
                    "a thread of the graph itself cannot wait for an edit of the graph",
                    "use the asynchronous form");
+  const WaitScope waiting(*this);
   auto pending = std::make_shared<Pending>();
   edit_async(std::move(edit), std::move(options), [pending](EditResult result) {
     std::lock_guard lock(pending->mutex);
@@ -346,6 +360,7 @@ Result<Done, EditFailure> Engine::pause_node(const std::string &id, bool pause)
   if (!may_wait_here())
     return failure(EditCode::WrongThread, "a thread of the graph itself cannot wait for the graph",
                    "call it from another thread");
+  const WaitScope waiting(*this);
   auto pending = std::make_shared<Pending>();
   const bool posted = worker_.post([this, pending, id, pause] {
     EditResult result = EditOutcome{};

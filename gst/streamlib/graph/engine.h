@@ -21,6 +21,7 @@
 #include "gst/streamlib/graph/plan.h"
 #include "gst/streamlib/graph/secrets.h"
 #include "gst/streamlib/graph/worker.h"
+#include "gst/streamlib/gstslruntime_private.h"
 #include "gst/streamlib/thread_priority.h"
 
 namespace streamlib::graph {
@@ -77,6 +78,8 @@ public:
   std::vector<std::pair<std::string, GObjectPtr<GstElement>>> elements() const;
   Result<support::Done, EditFailure> pause_node(const std::string &id, bool pause);
 
+  // That of the elements.
+  void set_runtime(GObjectPtr<GstSlRuntime> runtime);
   void set_setup_timeout(GstClockTime timeout) { setup_timeout_.store(timeout); }
   GstClockTime setup_timeout() const { return setup_timeout_.load(); }
 
@@ -93,7 +96,22 @@ public:
 private:
   friend class Observer;
 
+  // Around a wait for the worker, and for what works for the graph: calls to a runtime thread that
+  // waits here are answered at once.
+  class WaitScope {
+  public:
+    explicit WaitScope(const Engine &engine)
+        : runtime_(engine.runtime()),
+          waiting_(runtime_ ? dispatch_queue_of(runtime_.get()) : nullptr, engine.bin_)
+    {}
+
+  private:
+    const GObjectPtr<GstSlRuntime> runtime_;
+    const DispatchQueue::WaitScope waiting_;
+  };
+
   EditResult apply(const EditFunction &edit, const EditOptions &options);
+  GObjectPtr<GstSlRuntime> runtime() const;
   CompileHost new_host();
   void look(bool asks = false);
   void record(Description next, bool is_undo);
@@ -111,7 +129,10 @@ private:
   void lower(GstState state);
   void leave_behind(const std::string &node, GstElement *element);
   void recreate_lost();
-  void guard_preroll();
+  void guard_preroll(bool is_last);
+  void forgo_first_buffer(const std::string &id, GstElement *sink);
+  void play_without(const std::string &id, const GObjectPtr<GstElement> &sink);
+  void follow(const std::string &id, const GObjectPtr<GstElement> &sink);
 
   // Messages.
   NodeThreads threads() const;
@@ -183,6 +204,7 @@ private:
   std::map<const GThread *, StreamThread> stream_threads_;
   std::map<std::string, GstSlPriority> priorities_;
   std::shared_ptr<const Secrets> secrets_;
+  GObjectPtr<GstSlRuntime> runtime_;
   std::set<const void *> ended_sinks_;
   guint32 eos_seqnum_ = GST_SEQNUM_INVALID;
   std::vector<std::pair<std::string, std::string>> quarantined_;

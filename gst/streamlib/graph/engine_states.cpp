@@ -17,6 +17,8 @@ namespace {
 constexpr GstClockTime kStopLimit = 800 * GST_MSECOND;
 // As long a sink may keep the others from playing.
 constexpr int64_t kPrerollLimit = 700 * G_TIME_SPAN_MILLISECOND;
+// Until the others play, then.
+constexpr int64_t kFollowAfter = 100 * G_TIME_SPAN_MILLISECOND;
 
 int64_t in(GstClockTime time)
 {
@@ -32,6 +34,9 @@ bool goes_down(GstStateChange transition)
 
 std::optional<Problem> Engine::begin_transition(GstStateChange transition)
 {
+  // The threads that change the states of nodes work for the graph, too.
+  const WaitScope waiting(*this);
+  const DispatchQueue::WorkScope works(bin_);
   worker_.begin_pause(goes_down(transition));
   switch (transition) {
     case GST_STATE_CHANGE_NULL_TO_READY:
@@ -70,7 +75,9 @@ void Engine::end_transition(GstStateChange transition, GstStateChangeReturn resu
   }
   // With a live source it is only the step to PLAYING that waits.
   if (next >= GST_STATE_PAUSED && !goes_down(transition) && result == GST_STATE_CHANGE_ASYNC)
-    worker_.post_at(g_get_monotonic_time() + kPrerollLimit, [this] { guard_preroll(); });
+    for (const bool is_last : {false, true})
+      worker_.post_at(g_get_monotonic_time() + (is_last ? 2 : 1) * kPrerollLimit,
+                      [this, is_last] { guard_preroll(is_last); });
   const bool was_ready = next == GST_STATE_READY && is_ready_.exchange(false);
   if (next == GST_STATE_READY) {
     std::lock_guard lock(index_mutex_);
@@ -236,32 +243,72 @@ void Engine::recreate_lost()
   fresh_.clear();
 }
 
-// A sink that no data reaches does not hold up the others: it gives up its claim to a first buffer.
-void Engine::guard_preroll()
+// A sink that does not come to its first buffer does not hold up the others for ever: without data
+// it gives up its claim to one, and at the second look also where data has reached it.
+void Engine::guard_preroll(bool is_last)
 {
   if (level_ < GST_STATE_PAUSED)
     return;
   for (const auto &[id, node] : running_.nodes) {
     GstElement *element = node->element.get();
-    GstState state;
-    GstState pending;
     if (!GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK) ||
-        gst_element_get_state(element, &state, &pending, 0) != GST_STATE_CHANGE_ASYNC)
+        gst_element_is_locked_state(element) ||
+        gst_element_get_state(element, nullptr, nullptr, 0) != GST_STATE_CHANGE_ASYNC)
       continue;
     const bool has_data = std::any_of(running_.wires.begin(), running_.wires.end(),
                                       [sink = node.get()](const auto &wire) {
                                         return wire->to == sink && wire->branch->buffers.load() > 0;
                                       });
-    if (has_data)
-      continue;
-    GST_INFO_OBJECT(bin_, "%s has no data: it does not wait for any", id.c_str());
-    gst_element_set_locked_state(element, TRUE);
-    gst_element_set_state(element, GST_STATE_READY);
-    forgo_preroll(element);
-    gst_element_set_state(element, level_);
-    gst_element_set_locked_state(element, FALSE);
-    events_.node("node-state-changed", id, "plays without a first buffer");
+    if (!has_data)
+      forgo_first_buffer(id, element);
+    else if (is_last)
+      play_without(id, node->element);
   }
+}
+
+void Engine::forgo_first_buffer(const std::string &id, GstElement *sink)
+{
+  GST_INFO_OBJECT(bin_, "%s has no data: it does not wait for any", id.c_str());
+  gst_element_set_locked_state(sink, TRUE);
+  gst_element_set_state(sink, GST_STATE_READY);
+  forgo_preroll(sink);
+  gst_element_set_state(sink, level_);
+  gst_element_set_locked_state(sink, FALSE);
+  events_.node("node-state-changed", id, "plays without a first buffer");
+}
+
+// It may be stuck in its first buffer, so that its state cannot be touched. The bin is told that it
+// need not wait; once the others play, the sink gets their state as its wish, and comes to it when
+// it can.
+void Engine::play_without(const std::string &id, const GObjectPtr<GstElement> &sink)
+{
+  GST_WARNING_OBJECT(bin_, "%s does not come to its first buffer: the others play without it",
+                     id.c_str());
+  gst_element_set_locked_state(sink.get(), TRUE);
+  {
+    // Of a child whose state is locked the bin takes this for the answer.
+    const support::ObjectLock lock(sink.get());
+    GST_STATE_RETURN(sink.get()) = GST_STATE_CHANGE_SUCCESS;
+  }
+  gst_element_post_message(sink.get(),
+                           gst_message_new_async_done(GST_OBJECT(sink.get()), GST_CLOCK_TIME_NONE));
+  events_.node("node-state-changed", id, "plays without a first buffer");
+  worker_.post_at(g_get_monotonic_time() + kFollowAfter, [this, id, sink] { follow(id, sink); });
+}
+
+void Engine::follow(const std::string &id, const GObjectPtr<GstElement> &sink)
+{
+  const Node *node = running_.find(id);
+  // Replaced, failed or stopped meanwhile.
+  if (node == nullptr || node->element != sink || node->state != NodeState::Running ||
+      level_ < GST_STATE_PAUSED)
+    return;
+  gst_element_set_base_time(sink.get(), gst_element_get_base_time(GST_ELEMENT(bin_)));
+  gst_element_set_state(sink.get(), level_);
+  gst_element_set_locked_state(sink.get(), FALSE);
+  // A bin that was late goes to PAUSED alone.
+  if (GST_STATE(sink.get()) != level_)
+    worker_.post_at(g_get_monotonic_time() + kFollowAfter, [this, id, sink] { follow(id, sink); });
 }
 
 }  // namespace streamlib::graph

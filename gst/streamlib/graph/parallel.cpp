@@ -5,13 +5,20 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "gst/streamlib/dispatch_queue.h"
+
 namespace streamlib::graph {
 
 using support::GObjectPtr;
 
 bool start_background(const char *name, std::function<void()> function)
 {
-  auto *own = new std::function<void()>(std::move(function));
+  // It works for whom its maker works for.
+  auto *own = new std::function<void()>(
+      [whom = DispatchQueue::WorkScope::current(), function = std::move(function)] {
+        const DispatchQueue::WorkScope works(whom);
+        function();
+      });
   const auto run = [](gpointer data) -> gpointer {
     const std::unique_ptr<std::function<void()>> own(static_cast<std::function<void()> *>(data));
     (*own)();

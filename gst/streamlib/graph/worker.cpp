@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "gst/streamlib/dispatch_queue.h"
+
 namespace streamlib::graph {
 
 namespace {
@@ -97,6 +99,7 @@ void Worker::end()
 void Worker::run()
 {
   id_.store(g_thread_self());
+  const DispatchQueue::WorkScope works(whom_);
   std::unique_lock lock(mutex_);
   while (!ended_) {
     if (pauses_ == 0 && !timers_.empty() && timers_.begin()->first <= g_get_monotonic_time()) {

@@ -18,7 +18,8 @@ class Worker {
 public:
   using Job = std::function<void()>;
 
-  Worker() = default;
+  // `whom` is told to the dispatchers that the worker's jobs call.
+  explicit Worker(const void *whom) : whom_(whom) {}
   Worker(const Worker &) = delete;
   Worker &operator=(const Worker &) = delete;
   // Runs what is queued no more.
@@ -44,6 +45,7 @@ public:
 private:
   void run();
 
+  const void *const whom_;
   // Guards all of the following but the atomics. No job and no callback runs under it.
   std::mutex mutex_;
   std::condition_variable changed_;

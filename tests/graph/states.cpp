@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// States of nodes that others wait for: set-ups that call, first buffers that never come, ways down
+// that fail.
+#include "fixture.h"
+
+using namespace graphs;
+
+// Whoever sets a node up calls the main thread, which waits for that: it is told so at once.
+GST_START_TEST(test_setup_calls_who_waits)
+{
+  const auto runtime = adopt_object(gst_sl_runtime_new());
+  const auto dispatcher = adopt_object(gst_sl_dispatcher_new(nullptr));
+  gst_sl_runtime_set_dispatcher(runtime.get(), dispatcher.get());
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc"}, "bad": {"type": "troublefilter",
+    "config": {"setup-calls": true}}, "out": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "bad"}, {"from": "bad", "to": "out"}]})");
+  const auto context = adopt_mini(gst_sl_runtime_to_context(runtime.get(), TRUE));
+  gst_element_set_context(graph.pipeline(), context.get());
+  const auto check_answer = [](const char *when) {
+    const CallAnswer answer = call_answer();
+    ck_assert_msg(answer.code == GST_SL_DISPATCHER_ERROR_WAITS_FOR_CALLER, "%s: %d, '%s'", when,
+                  answer.code, answer.error.c_str());
+    ck_assert_msg(answer.took_ms < 300 * slowness(), "%s: %d ms", when,
+                  static_cast<int>(answer.took_ms));
+  };
+  graph.play();
+  check_answer("at the start");
+  check_equal(graph.replace("bad"), "");
+  check_answer("at an edit");
+  // Nobody waits for this one.
+  bool is_done = false;
+  const std::string description = R"({"nodes": {"src": {"type": "fakesrc"}, "bad2": {
+    "type": "troublefilter", "config": {"setup-calls": true}}, "out": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "bad2"}, {"from": "bad2", "to": "out"}]})";
+  gst_sl_graph_apply_async(
+      graph.get(), description.c_str(), nullptr,
+      [](GObject *, GAsyncResult *, gpointer done) { *static_cast<bool *>(done) = true; },
+      &is_done);
+  while (!is_done)
+    g_main_context_iteration(nullptr, TRUE);
+  const CallAnswer answer = call_answer();
+  ck_assert_msg(answer.code == -1 && answer.took_ms >= 0, "%s", answer.error.c_str());
+}
+GST_END_TEST;
+
+// An element that says on its way down that it failed is let go all the same.
+GST_START_TEST(test_failure_on_the_way_down)
+{
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc"}, "bad": {"type": "troublefilter",
+    "config": {"stop-fails": true}}, "out": {"type": "fakesink"}},
+    "links": [{"from": "src", "to": "bad"}, {"from": "bad", "to": "out"}]})");
+  graph.play();
+  const auto out = graph.tap("out");
+  fail_unless(eventually([&] { return out->buffers() > 2; }));
+  auto bad = graph.node("bad");
+  check_equal(graph.replace("bad", R"({"type": "identity"})"), "");
+  fail_unless(eventually([&] { return GST_STATE(bad.get()) == GST_STATE_NULL; }));
+  const uint64_t seen = out->buffers();
+  fail_unless(eventually([&] { return out->buffers() > seen + 2; }));
+}
+GST_END_TEST;
+
+// A branch that stands still before its first buffer: the others play.
+GST_START_TEST(test_stuck_before_the_first_buffer)
+{
+  const char *bad[] = {
+      R"("bad": {"type": "troublefilter", "config": {"stuck": true}}, "end": {"type": "fakesink"}},
+         "links": [{"from": "bad", "to": "end"}, )",
+      R"("bad": {"type": {"bin": "troublefilter stuck=true ! fakesink"}}}, "links": [)"};
+  for (const char *live : {"true", "false"}) {
+    for (const char *branch : bad) {
+      TestGraph graph(std::string(R"({"nodes": {
+        "cam": {"type": "videotestsrc", "config": {"is-live": )") +
+                      live + R"(}},
+        "other": {"type": "videotestsrc", "config": {"is-live": )" +
+                      live + R"(}},
+        "one": {"type": "fakesink", "config": {"sync": true}}, )" +
+                      branch + R"({"from": "cam", "to": "one"}, {"from": "other", "to": "bad"}]})");
+      graph.play();
+      const auto one = graph.tap("one");
+      ck_assert_msg(eventually([&] { return one->buffers() > 10; }), "live %s: %d buffers", live,
+                    static_cast<int>(one->buffers()));
+      ck_assert_int_eq(gst_element_get_state(graph.pipeline(), nullptr, nullptr, 3 * GST_SECOND),
+                       GST_STATE_CHANGE_SUCCESS);
+      // And what was stuck follows.
+      const bool is_bin = branch == bad[1];
+      const auto sink = graph.node(is_bin ? "bad" : "end");
+      if (is_bin)
+        g_object_set(GST_BIN(sink.get())->children->next->data, "stuck", FALSE, nullptr);
+      else
+        g_object_set(graph.node("bad").get(), "stuck", FALSE, nullptr);
+      let_go();
+      ck_assert_msg(eventually([&] { return GST_STATE(sink.get()) == GST_STATE_PLAYING; }),
+                    "live %s, %s", live, branch);
+      fail_unless(graph.stop() < 2000 * slowness());
+    }
+  }
+}
+GST_END_TEST;
+
+int main(int argc, char **argv)
+{
+  gst_check_init(&argc, &argv);
+  register_trouble();
+  Suite *suite = suite_create("graph states");
+  TCase *tcase = tcase_create("states");
+  tcase_set_timeout(tcase, 60);
+  suite_add_tcase(suite, tcase);
+  tcase_add_test(tcase, test_setup_calls_who_waits);
+  tcase_add_test(tcase, test_failure_on_the_way_down);
+  tcase_add_test(tcase, test_stuck_before_the_first_buffer);
+  return run(suite);
+}
