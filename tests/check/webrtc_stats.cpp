@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The statistics of slwhipsink and slwhepsrc are what their page says.
+// The statistics and properties of slwhipsink and slwhepsrc are what their pages say.
 #include <set>
 
+#include "ext/webrtc/gstslwhepsrc.h"
 #include "whep_server.h"
 #include "whep_viewer.h"
 #include "whip_pipeline.h"
@@ -42,6 +43,14 @@ const GstStructure *part(const StructurePtr &stats, const char *name)
   return gst_value_get_structure(value);
 }
 
+std::string page(const std::string &name)
+{
+  gchar *raw = nullptr;
+  ck_assert(g_file_get_contents((std::string(DOCS) + "/" + name).c_str(), &raw, nullptr, nullptr));
+  const streamlib::support::CStr text(raw);
+  return text.get();
+}
+
 guint64 number(const GstStructure *structure, const char *field)
 {
   guint64 value = 0;
@@ -71,10 +80,7 @@ GST_START_TEST(fields_are_those_of_the_page)
   ck_assert(eventually([&] { return viewer.count(MediaKind::Video) > 10; }));
   collect(stats_of(viewer.src()).get(), names);
 
-  gchar *page = nullptr;
-  ck_assert(g_file_get_contents(STATS_PAGE, &page, nullptr, nullptr));
-  const std::string text = page;
-  g_free(page);
+  const std::string text = page("webrtc-stats.md");
   for (const std::string &name : names)
     ck_assert_msg(text.find("`" + name + "`") != std::string::npos, "%s is not on the page",
                   name.c_str());
@@ -120,14 +126,50 @@ GST_START_TEST(figures_are_those_of_the_stream)
 }
 GST_END_TEST
 
+// Whoever reads gst-inspect-1.0 has to know what a number is of, and when it may be set; what it
+// does is on the page.
+GST_START_TEST(properties_are_those_of_the_page)
+{
+  for (const char *name : {"slwhipsink", "slwhepsrc"}) {
+    const std::string text = page(std::string("elements/") + name + ".md");
+    const auto element = streamlib::support::sink_object(gst_element_factory_make(name, nullptr));
+    ck_assert(element);
+    guint count = 0;
+    GParamSpec **specs = g_object_class_list_properties(G_OBJECT_GET_CLASS(element.get()), &count);
+    for (guint i = 0; i < count; i++) {
+      const GParamSpec *spec = specs[i];
+      if (spec->owner_type != G_OBJECT_TYPE(element.get()))
+        continue;
+      const std::string property = spec->name;
+      const std::string blurb = g_param_spec_get_blurb(specs[i]);
+      ck_assert_msg(text.find("`" + property) != std::string::npos, "%s: %s is not on the page",
+                    name, spec->name);
+      ck_assert_msg(g_ascii_isupper(blurb[0]) || blurb.find("://") != std::string::npos, "%s",
+                    blurb.c_str());
+      if (G_IS_PARAM_SPEC_UINT(spec) && property != "reconnect-attempts")
+        ck_assert_msg(
+            blurb.find("seconds") != std::string::npos || blurb.find("bit/s") != std::string::npos,
+            "%s: %s has no unit: %s", name, spec->name, blurb.c_str());
+      const bool is_rate = property.ends_with("-bitrate");
+      const bool is_read_only = (spec->flags & G_PARAM_WRITABLE) == 0;
+      ck_assert_int_eq((spec->flags & GST_PARAM_MUTABLE_PLAYING) != 0, is_rate);
+      ck_assert_int_eq((spec->flags & GST_PARAM_MUTABLE_READY) != 0, !is_rate && !is_read_only);
+    }
+    g_free(specs);
+  }
+}
+GST_END_TEST
+
 static Suite *webrtc_stats_suite()
 {
   GST_ELEMENT_REGISTER(slwhipsink, nullptr);
+  GST_ELEMENT_REGISTER(slwhepsrc, nullptr);
   Suite *suite = suite_create("webrtc-stats");
   TCase *tc = tcase_create("stats");
   tcase_set_timeout(tc, 60);
   tcase_add_test(tc, fields_are_those_of_the_page);
   tcase_add_test(tc, figures_are_those_of_the_stream);
+  tcase_add_test(tc, properties_are_those_of_the_page);
   suite_add_tcase(suite, tc);
   return suite;
 }

@@ -19,19 +19,29 @@ int entries_of(const char *folder)
 
 }  // namespace
 
-// To NULL and back, more than once.
-GST_START_TEST(test_null_and_back)
+// More than once; what is set in READY counts.
+GST_START_TEST(test_null_and_ready_and_back)
 {
   Stage stage;
-  for (int round = 1; round <= 3; round++) {
+  for (int round = 1; round <= 4; round++) {
     stage.viewer.play();
     ck_assert(flows(stage.viewer));
     for (const MediaKind kind : {kVideo, kAudio})
       stage.viewer.unlink(kind);
-    ck_assert_int_lt(stage.viewer.stop(), kMaxStopUs);
+    const gint64 begin = g_get_monotonic_time();
+    gst_element_set_state(stage.viewer.pipeline(),
+                          round % 2 == 0 ? GST_STATE_NULL : GST_STATE_READY);
+    ck_assert_int_lt(g_get_monotonic_time() - begin, kMaxStopUs);
     ck_assert_int_eq(stage.server.deletes, round);
     ck_assert_int_eq(stage.viewer.pads_removed, 2 * round);
   }
+  WhepServer other;
+  gst_element_set_state(stage.viewer.pipeline(), GST_STATE_READY);
+  g_object_set(stage.viewer.src(), "whep-endpoint", other.endpoint().c_str(), nullptr);
+  stage.viewer.play();
+  ck_assert(flows(stage.viewer));
+  ck_assert_int_eq(other.posts, 1);
+  ck_assert_int_eq(stage.server.posts, 4);
 }
 GST_END_TEST
 
@@ -97,7 +107,7 @@ static Suite *webrtc_whepsrc_life_suite()
   Suite *suite = suite_create("webrtc-whepsrc-life");
   TCase *tcase = tcase_create("life");
   tcase_set_timeout(tcase, 60);
-  tcase_add_test(tcase, test_null_and_back);
+  tcase_add_test(tcase, test_null_and_ready_and_back);
   tcase_add_test(tcase, test_server_that_never_answers);
   tcase_add_test(tcase, test_starts_and_stops);
   suite_add_tcase(suite, tcase);

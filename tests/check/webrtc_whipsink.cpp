@@ -45,6 +45,13 @@ GST_START_TEST(encoded_vp8_goes_as_it_is)
 }
 GST_END_TEST
 
+GST_START_TEST(encoded_vp9_goes_as_it_is)
+{
+  check_codec("VP9", "video/x-vp9",
+              std::string(kVideo) + " ! vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30");
+}
+GST_END_TEST
+
 GST_START_TEST(encoded_h264_goes_as_it_is)
 {
   check_codec("H264", "video/x-h264",
@@ -296,6 +303,7 @@ static Suite *webrtc_whipsink_suite()
   tcase_add_test(media, raw_video_becomes_h264);
   tcase_add_test(media, raw_video_becomes_vp9_by_preference);
   tcase_add_test(media, encoded_vp8_goes_as_it_is);
+  tcase_add_test(media, encoded_vp9_goes_as_it_is);
   tcase_add_test(media, encoded_h264_goes_as_it_is);
   tcase_add_test(media, encoded_opus_goes_as_it_is);
   tcase_add_test(media, bitrate_changes_while_playing);

@@ -186,7 +186,35 @@ GST_START_TEST(refused_codecs_are_an_error)
                                         "! video/x-h264,profile=main"));
   reordered.play();
   const auto refusal = reordered.error();
-  ck_assert_msg(refusal.is(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT), "%s", refusal.text.c_str());
+  ck_assert_msg(refusal.is(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT) &&
+                    refusal.text.find("B-frames") != std::string::npos,
+                "%s", refusal.text.c_str());
+}
+GST_END_TEST
+
+// What the peer has not agreed to play would be a black picture there.
+GST_START_TEST(other_profiles_of_h264_are_refused)
+{
+  for (const auto &[profile, is_taken] : {std::pair("high", false), std::pair("main", false),
+                                          std::pair("constrained-baseline", true)}) {
+    WhipServer server({.codecs = {"H264"}, .h264_profile = "42e01f"});
+    Publisher publisher(server, "",
+                        to("video_0", std::string(kVideo) +
+                                          " ! x264enc tune=zerolatency speed-preset=veryfast ! "
+                                          "video/x-h264,profile=" +
+                                          profile));
+    publisher.play();
+    if (is_taken) {
+      check_flows(publisher, server, MediaKind::Video, 10);
+      continue;
+    }
+    const auto error = publisher.error();
+    ck_assert_msg(error.is(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT) &&
+                      error.text.find(std::string("the profile ") + profile) != std::string::npos &&
+                      error.text.find("accepted constrained-baseline") != std::string::npos,
+                  "%s: %s", profile, error.text.c_str());
+    ck_assert_uint_eq(server.buffers(MediaKind::Video), 0);
+  }
 }
 GST_END_TEST
 
@@ -206,6 +234,7 @@ static Suite *webrtc_whipsink_refusals_suite()
   tcase_add_test(refusals, token_goes_to_the_server);
   tcase_add_test(refusals, refused_kind_is_dropped_and_said);
   tcase_add_test(refusals, refused_codecs_are_an_error);
+  tcase_add_test(refusals, other_profiles_of_h264_are_refused);
   suite_add_tcase(suite, refusals);
   return suite;
 }

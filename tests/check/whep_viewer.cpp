@@ -234,26 +234,4 @@ std::string Viewer::stats_text() const
   return text.get();
 }
 
-MiniPtr<GstMessage> Viewer::message(GstMessageType type, int ms)
-{
-  const auto bus = adopt_object(gst_element_get_bus(pipeline_.get()));
-  return adopt_mini(gst_bus_timed_pop_filtered(
-      bus.get(), static_cast<GstClockTime>(limit_ms(ms)) * GST_MSECOND, type));
-}
-
-Viewer::Problem Viewer::problem(GstMessageType type, int ms)
-{
-  const auto found = message(type, ms);
-  if (!found)
-    return {};
-  GError *error = nullptr;
-  if (type == GST_MESSAGE_ERROR)
-    gst_message_parse_error(found.get(), &error, nullptr);
-  else
-    gst_message_parse_warning(found.get(), &error, nullptr);
-  const Problem problem{error->domain, error->code, error->message};
-  g_error_free(error);
-  return problem;
-}
-
 }  // namespace fixture

@@ -11,6 +11,7 @@
 
 #include <gst/gst.h>
 
+#include "bus_problem.h"
 #include "gst/support/ownership.h"
 #include "patience.h"
 #include "webrtc_far_peer.h"
@@ -56,15 +57,16 @@ public:
   guint64 pad_stat(const char *pad, const char *field) const;
   std::string stats_text() const;
 
-  struct Problem {
-    GQuark domain = 0;
-    int code = 0;
-    std::string text;
-  };
+  using Problem = BusProblem;
   // Waits for an error, or for a warning; an empty text where none comes.
-  Problem problem(GstMessageType type, int ms = 10000);
-  // Waits for such a message.
-  streamlib::support::MiniPtr<GstMessage> message(GstMessageType type, int ms = 10000);
+  Problem problem(GstMessageType type, int ms = 10000)
+  {
+    return problem_of(pipeline_.get(), type, ms);
+  }
+  streamlib::support::MiniPtr<GstMessage> message(GstMessageType type, int ms = 10000)
+  {
+    return message_of(pipeline_.get(), type, ms);
+  }
 
   std::atomic<int> pads_added = 0;
   std::atomic<int> pads_removed = 0;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "bus_problem.h"
 #include "ext/webrtc/gstslwhipsink.h"
 #include "whip_server.h"
 
@@ -60,33 +61,12 @@ public:
     const streamlib::support::CStr text(gst_structure_to_string(stats().get()));
     return text.get();
   }
-  // The first message of a kind; null when none comes in time.
+  using Problem = BusProblem;
   MiniPtr<GstMessage> message(GstMessageType type, int ms)
   {
-    const auto bus = adopt_object(gst_element_get_bus(pipeline_.get()));
-    return adopt_mini(gst_bus_timed_pop_filtered(
-        bus.get(), static_cast<GstClockTime>(limit_ms(ms)) * GST_MSECOND, type));
+    return message_of(pipeline_.get(), type, ms);
   }
-  struct Problem {
-    std::string text;
-    GQuark domain = 0;
-    int code = 0;
-    bool is(GQuark wanted, int number) const { return domain == wanted && code == number; }
-  };
-  Problem problem(GstMessageType type, int ms)
-  {
-    const auto found = message(type, ms);
-    if (!found)
-      return {};
-    GError *error = nullptr;
-    if (type == GST_MESSAGE_ERROR)
-      gst_message_parse_error(found.get(), &error, nullptr);
-    else
-      gst_message_parse_warning(found.get(), &error, nullptr);
-    Problem problem{error->message, error->domain, error->code};
-    g_error_free(error);
-    return problem;
-  }
+  Problem problem(GstMessageType type, int ms) { return problem_of(pipeline_.get(), type, ms); }
   Problem error(int ms = 10000) { return problem(GST_MESSAGE_ERROR, ms); }
 
 private:

@@ -51,6 +51,17 @@ struct WhipServerSession final : TransportListener {
       g_main_context_iteration(context, TRUE);
   }
 
+  bool takes(const Codec &codec) const
+  {
+    for (const auto &[name, value] : codec.parameters)
+      if (name == "profile-level-id" && !settings.h264_profile.empty() &&
+          value != settings.h264_profile)
+        return false;
+    return std::any_of(settings.codecs.begin(), settings.codecs.end(), [&](const auto &name) {
+      return strcasecmp(name.c_str(), codec.name.c_str()) == 0;
+    });
+  }
+
   LocalSide local_side() const
   {
     LocalSide side;
@@ -61,9 +72,7 @@ struct WhipServerSession final : TransportListener {
       LocalMedia media;
       media.kind = kind;
       for (const Codec &codec : all_codecs(kind))
-        if (std::any_of(settings.codecs.begin(), settings.codecs.end(), [&](const auto &name) {
-              return strcasecmp(name.c_str(), codec.name.c_str()) == 0;
-            }))
+        if (takes(codec))
           media.codecs.push_back(codec);
       if (!media.codecs.empty())
         side.media.push_back(media);

@@ -21,7 +21,8 @@ namespace fixture {
 
 struct WhipServerSettings {
   std::vector<std::string> codecs = {"VP8", "VP9", "H264", "opus"};  // That it takes.
-  std::string token;                                                 // Wanted; empty: none.
+  std::string h264_profile;            // The one profile-level-id that it takes; empty: any.
+  std::string token;                   // Wanted; empty: none.
   bool is_wrong_peer = false;          // The answer's fingerprint is of another certificate.
   bool is_deaf = false;                // It answers by HTTP and never by ICE.
   guint patch_status = 0;              // Of each PATCH; 0: it is done.
