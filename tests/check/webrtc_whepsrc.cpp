@@ -213,10 +213,11 @@ GST_START_TEST(test_opus_packets_say_how_long_they_sound)
     std::vector<guint8> packet;
     double ms;
   } cases[] = {
-      {{0x00}, 10},      {{0x08}, 20},     {{0x18}, 60},        {{0x60}, 10},
-      {{0x68}, 20},      {{0x80}, 2.5},    {{0xfc}, 20},        {{0xf8 | 1}, 40},
-      {{0x18 | 2}, 120}, {{0x88 | 1}, 10}, {{0x08 | 3, 3}, 60}, {{0x08 | 3, 0xc2}, 40},
-      {{0x08 | 3}, 0},   {{}, 0},
+      {{0x00}, 10},     {{0x08}, 20},        {{0x18}, 60},
+      {{0x60}, 10},     {{0x68}, 20},        {{0x80}, 2.5},
+      {{0xfc}, 20},     {{0xf8 | 1}, 40},    {{0x18 | 2}, 120},
+      {{0x88 | 1}, 10}, {{0x08 | 3, 3}, 60}, {{0x08 | 3, 0xc2}, 40},
+      {{0x08 | 3}, 0},  {{0x18 | 3, 3}, 0},  {{}, 0},
   };
   for (const auto &entry : cases)
     ck_assert_uint_eq(opus_packet_duration(entry.packet.data(), entry.packet.size()),

@@ -2,6 +2,7 @@
 #include "ext/webrtc/play/opus_patience.h"
 
 #include <atomic>
+#include <memory>
 
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
@@ -15,10 +16,17 @@ namespace {
 
 // What nearly everybody sends.
 constexpr GstClockTime kUsualPacket = 20 * GST_MSECOND;
+constexpr GstClockTime kLongestPacket = 120 * GST_MSECOND;
 
+// Both pads of the decoder have it, and may outlast the decoder.
 struct Wait {
-  GstPad *sink;  // Of the decoder that the probes are on.
   std::atomic<GstClockTime> longest = kUsualPacket;
+};
+
+// Of the probe on the pad `src`.
+struct Question {
+  std::shared_ptr<Wait> wait;
+  support::GObjectPtr<GstPad> sink;
 };
 
 bool has_property(GstElement *element, const char *name)
@@ -28,7 +36,7 @@ bool has_property(GstElement *element, const char *name)
 
 GstPadProbeReturn on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer data)
 {
-  auto *wait = static_cast<Wait *>(data);
+  const auto &wait = *static_cast<std::shared_ptr<Wait> *>(data);
   const MappedBuffer map(GST_PAD_PROBE_INFO_BUFFER(info), GST_MAP_READ);
   const GstClockTime duration = map ? opus_packet_duration(map.data(), map.size()) : 0;
   if (duration <= wait->longest)
@@ -42,15 +50,16 @@ GstPadProbeReturn on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer data)
 
 GstPadProbeReturn on_query(GstPad *, GstPadProbeInfo *info, gpointer data)
 {
-  const auto *wait = static_cast<const Wait *>(data);
+  const auto *question = static_cast<const Question *>(data);
   GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || !gst_pad_peer_query(wait->sink, query))
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY ||
+      !gst_pad_peer_query(question->sink.get(), query))
     return GST_PAD_PROBE_OK;
   gboolean is_live = FALSE;
   GstClockTime least = 0;
   GstClockTime most = GST_CLOCK_TIME_NONE;
   gst_query_parse_latency(query, &is_live, &least, &most);
-  const GstClockTime own = wait->longest;
+  const GstClockTime own = question->wait->longest;
   gst_query_set_latency(query, is_live, least + own,
                         GST_CLOCK_TIME_IS_VALID(most) ? most + own : most);
   return GST_PAD_PROBE_HANDLED;
@@ -74,7 +83,8 @@ GstClockTime opus_packet_duration(const guint8 *data, size_t size)
   if (code == 3 && size < 2)
     return 0;
   const guint frames = code == 0 ? 1 : code == 3 ? data[1] & 63 : 2;
-  return kUnit * frame * frames;
+  const GstClockTime duration = kUnit * frame * frames;
+  return duration <= kLongestPacket ? duration : 0;
 }
 
 void make_opus_patient(GstElement *decoder, GstClockTime latency)
@@ -86,15 +96,15 @@ void make_opus_patient(GstElement *decoder, GstClockTime latency)
   g_object_set(decoder, "use-inband-fec", TRUE, nullptr);
   const auto sink = adopt_object(gst_element_get_static_pad(decoder, "sink"));
   const auto src = adopt_object(gst_element_get_static_pad(decoder, "src"));
-  const auto drop = [](gpointer wait) { delete static_cast<Wait *>(wait); };
-  auto *wait = new Wait{sink.get()};
-  // The pads go with the decoder.
-  g_object_set_data_full(G_OBJECT(decoder), "streamlib-opus-wait", wait, drop);
-  gst_pad_add_probe(sink.get(), GST_PAD_PROBE_TYPE_BUFFER, on_packet, wait, nullptr);
+  const auto wait = std::make_shared<Wait>();
+  gst_pad_add_probe(sink.get(), GST_PAD_PROBE_TYPE_BUFFER, on_packet,
+                    new std::shared_ptr<Wait>(wait),
+                    [](gpointer data) { delete static_cast<std::shared_ptr<Wait> *>(data); });
   gst_pad_add_probe(
       src.get(),
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_UPSTREAM | GST_PAD_PROBE_TYPE_PUSH),
-      on_query, wait, nullptr);
+      on_query, new Question{wait, sink},
+      [](gpointer data) { delete static_cast<Question *>(data); });
 }
 
 }  // namespace streamlib::webrtc
