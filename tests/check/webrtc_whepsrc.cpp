@@ -109,9 +109,21 @@ GST_START_TEST(test_raw_h264)
 }
 GST_END_TEST
 
+GST_START_TEST(test_raw_vp9)
+{
+  check_raw(vp9_codec());
+}
+GST_END_TEST
+
 GST_START_TEST(test_encoded_vp8)
 {
   check_encoded(vp8_codec(), "video/x-vp8", "vp8dec");
+}
+GST_END_TEST
+
+GST_START_TEST(test_encoded_vp9)
+{
+  check_encoded(vp9_codec(), "video/x-vp9", "vp9dec");
 }
 GST_END_TEST
 
@@ -314,6 +326,31 @@ GST_START_TEST(test_order_of_caps_decides)
 }
 GST_END_TEST
 
+// Of two media only one is wanted, and the other one later, as it is.
+GST_START_TEST(test_sound_first_and_the_picture_late)
+{
+  WhepServer server;
+  Viewer viewer(server.endpoint(), {{kAudio, kRawAudio}});
+  viewer.play();
+  ck_assert(eventually([&] { return viewer.count(kAudio) >= 50; }));
+  ck_assert_int_eq(viewer.pads_added, 2);
+  ck_assert_uint_gt(viewer.pad_stat("video_0", "dropped-unlinked"), 0);
+  viewer.link(kVideo, "capsfilter caps=video/x-vp8");
+  const size_t sounds = viewer.count(kAudio);
+  ck_assert(
+      eventually([&] { return viewer.count(kVideo) >= 10 && viewer.count(kAudio) > sounds + 20; }));
+  const auto pictures = viewer.seen(kVideo);
+  ck_assert(pictures.front().is_key && pictures.front().is_discont);
+  // It goes on where the sound is, not at the beginning.
+  ck_assert_uint_gt(pictures.front().running + GST_SECOND, viewer.seen(kAudio)[sounds].running);
+  ck_assert_str_eq(viewer.problem(GST_MESSAGE_ERROR, 0).text.c_str(), "");
+  viewer.unlink(kAudio);
+  ck_assert(eventually([&] { return viewer.pad_stat("audio_0", "dropped-unlinked") > 10; }));
+  const size_t before = viewer.count(kVideo);
+  ck_assert(eventually([&] { return viewer.count(kVideo) >= before + 10; }));
+}
+GST_END_TEST
+
 // Without audio there is no pad for it.
 GST_START_TEST(test_only_video)
 {
@@ -335,8 +372,10 @@ static Suite *webrtc_whepsrc_suite()
   tcase_set_timeout(tcase, 30);
   tcase_add_test(tcase, test_raw_vp8);
   tcase_add_test(tcase, test_raw_h264);
+  tcase_add_test(tcase, test_raw_vp9);
   tcase_add_test(tcase, test_encoded_vp8);
   tcase_add_test(tcase, test_encoded_h264);
+  tcase_add_test(tcase, test_encoded_vp9);
   tcase_add_test(tcase, test_sound_and_picture_belong_together);
   tcase_add_test(tcase, test_live);
   tcase_add_test(tcase, test_latency_of_sound);
@@ -345,6 +384,7 @@ static Suite *webrtc_whepsrc_suite()
   tcase_add_test(tcase, test_nothing_is_linked);
   tcase_add_test(tcase, test_what_is_linked_decides);
   tcase_add_test(tcase, test_order_of_caps_decides);
+  tcase_add_test(tcase, test_sound_first_and_the_picture_late);
   tcase_add_test(tcase, test_only_video);
   suite_add_tcase(suite, tcase);
   return suite;
