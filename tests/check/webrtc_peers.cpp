@@ -277,11 +277,11 @@ size_t Peer::count(MediaKind kind)
   return received(kind).size();
 }
 
-GstCaps *Peer::caps(MediaKind kind)
+MiniPtr<GstCaps> Peer::caps(MediaKind kind)
 {
   Recording &recording = recordings_[kind];
   const std::lock_guard lock(recording.mutex);
-  return recording.caps.get();
+  return recording.caps;
 }
 
 guint64 Peer::stat(const char *field)

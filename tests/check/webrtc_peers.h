@@ -138,7 +138,7 @@ public:
 
   std::vector<Received> received(MediaKind kind);
   size_t count(MediaKind kind);
-  GstCaps *caps(MediaKind kind);
+  MiniPtr<GstCaps> caps(MediaKind kind);
   guint64 stat(const char *field);
   // The text of the first error on the bus, empty when none comes in time.
   std::string error(int ms);

@@ -175,6 +175,52 @@ GST_START_TEST(test_unknown_payload_type)
 }
 GST_END_TEST
 
+// A peer may send any of the codecs that were agreed upon, and change at any time.
+GST_START_TEST(test_codec_change)
+{
+  Pair pair;
+  const std::string line = std::string(kRawVideo) +
+                           " ! tee name=t  t. ! queue ! vp8enc deadline=1 cpu-used=8 "
+                           "keyframe-max-dist=30 ! s.sink_0  t. ! queue ! x264enc "
+                           "tune=zerolatency speed-preset=ultrafast key-int-max=30 ! "
+                           "video/x-h264,profile=constrained-baseline ! s.sink_1  "
+                           "input-selector name=s sync-streams=false";
+  GstElement *source = pair.a.add_source(MediaKind::Video, line);
+  const auto selector = adopt_object(gst_bin_get_by_name(GST_BIN(source), "s"));
+  const auto choose = [&](const char *name) {
+    const auto pad = adopt_object(gst_element_get_static_pad(selector.get(), name));
+    g_object_set(selector.get(), "active-pad", pad.get(), nullptr);
+  };
+  choose("sink_0");
+  pair.a.play();
+  pair.b.play();
+  pair.begin({sending("v", MediaKind::Video, {vp8(), h264()}, kVideoSsrc, kRtxSsrc)});
+  pair.b.add_output(MediaKind::Video);
+  pair.connect();
+  const auto comes = [&](const char *type) {
+    return eventually([&] {
+      const auto caps = pair.b.caps(MediaKind::Video);
+      return caps && gst_structure_has_name(gst_caps_get_structure(caps.get(), 0), type);
+    });
+  };
+  const auto flows = [&] {
+    const size_t before = pair.b.count(MediaKind::Video);
+    return eventually([&] { return pair.b.count(MediaKind::Video) >= before + 20; });
+  };
+  ck_assert(comes("video/x-vp8") && flows());
+  for (const auto &[pad, type] :
+       {std::pair("sink_1", "video/x-h264"), std::pair("sink_0", "video/x-vp8")}) {
+    choose(pad);
+    ck_assert_msg(comes(type), "no %s; %s", type, pair.a.error(0).c_str());
+    ck_assert_msg(flows(), "%s does not flow", type);
+  }
+  ck_assert_str_eq(pair.a.error(0).c_str(), "");
+  const auto all = pair.b.received(MediaKind::Video);
+  for (size_t i = 1; i < all.size(); i++)
+    ck_assert_uint_ge(all[i].running, all[i - 1].running);
+}
+GST_END_TEST
+
 // A sender whose payloader puts SPS and PPS before each slice of a key picture: four in each.
 GST_START_TEST(test_parameter_sets_before_each_slice)
 {
@@ -407,6 +453,7 @@ static Suite *webrtc_session_media_suite()
   tcase_add_test(tcase, test_unknown_ssrc_with_mid);
   tcase_add_test(tcase, test_unknown_payload_type);
   tcase_add_test(tcase, test_parameter_sets_before_each_slice);
+  tcase_add_test(tcase, test_codec_change);
   tcase_add_test(tcase, test_h264_check);
   tcase_add_test(tcase, test_h264_with_b_frames_is_refused);
   tcase_add_test(tcase, test_parameter_sets_with_each_idr);

@@ -20,6 +20,9 @@ using support::sink_object;
 
 namespace {
 
+// The data of a pad that feeds no output any more: the probe that drops what it sends.
+constexpr const char *kDropping = "streamlib-dropping";
+
 GstPadProbeReturn drop_all(GstPad *, GstPadProbeInfo *, gpointer)
 {
   return GST_PAD_PROBE_DROP;
@@ -59,24 +62,35 @@ ReceiveOutput::~ReceiveOutput()
 
 void ReceiveOutput::starve()
 {
+  feeding_session_ = nullptr;
+  feeder_ = nullptr;
   const auto old = adopt_object(gst_pad_get_peer(sink_.get()));
   if (!old)
     return;
   // A stream that goes on with nowhere to go must not become an error upstream.
-  gst_pad_add_probe(old.get(), kDownstream, drop_all, nullptr, nullptr);
+  const gulong probe = gst_pad_add_probe(old.get(), kDownstream, drop_all, nullptr, nullptr);
+  g_object_set_data(G_OBJECT(old.get()), kDropping, GSIZE_TO_POINTER(probe));
   gst_pad_unlink(old.get(), sink_.get());
 }
 
-void ReceiveOutput::feed_from(GstPad *src)
+void ReceiveOutput::feed_from(GstPad *src, const void *session, uint32_t ssrc)
 {
   starve();
   is_discont_ = true;
-  // A stream whose buffers are refused once is over.
-  gst_pad_add_probe(
-      src, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
-      on_feed, this, nullptr);
+  // It may have fed an output before.
+  if (const gpointer probe = g_object_steal_data(G_OBJECT(src), kDropping))
+    gst_pad_remove_probe(src, GPOINTER_TO_SIZE(probe));
+  else
+    // A stream whose buffers are refused once is over.
+    gst_pad_add_probe(
+        src,
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        on_feed, this, nullptr);
   // They are in different bins.
   gst_pad_link_full(src, sink_.get(), GST_PAD_LINK_CHECK_NOTHING);
+  feeder_ = src;
+  feeding_ssrc_ = ssrc;
+  feeding_session_ = session;
 }
 
 bool ReceiveOutput::is_busy() const
@@ -235,11 +249,12 @@ Result<std::unique_ptr<ReceiveChain>> ReceiveChain::make(const Codec &codec, Gst
   return chain;
 }
 
-bool ReceiveChain::attach(ReceiveOutput &output)
+bool ReceiveChain::attach(const std::shared_ptr<ReceiveOutput> &output)
 {
-  const auto src = adopt_object(gst_element_get_static_pad(bin_.get(), "src"));
+  src_ = adopt_object(gst_element_get_static_pad(bin_.get(), "src"));
   const auto sink = adopt_object(gst_element_get_static_pad(bin_.get(), "sink"));
-  output.feed_from(src.get());
+  output_ = output;
+  output->feed_from(src_.get(), sync_, ssrc_);
   return gst_pad_link_full(rtp_.get(), sink.get(), GST_PAD_LINK_CHECK_NOTHING) == GST_PAD_LINK_OK;
 }
 
@@ -255,6 +270,16 @@ void ReceiveChain::request_keyframe()
 {
   if (is_video_ && throttle_->ask(g_get_monotonic_time()))
     ask_for_key();
+}
+
+// A peer that comes back to a payload type that it has sent before. Its packets of all payload
+// types come in the same thread; what another session feeds is left alone.
+void ReceiveChain::take_back_output()
+{
+  if (!output_ || !output_->is_fed_by_other(src_.get(), sync_, ssrc_))
+    return;
+  output_->feed_from(src_.get(), sync_, ssrc_);
+  needs_key_ = is_video_;
 }
 
 void ReceiveChain::place(GstPadProbeInfo *info)
@@ -294,10 +319,12 @@ void ReceiveChain::place_loss(GstPadProbeInfo *info) const
 GstPadProbeReturn ReceiveChain::on_rtp(GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   auto *self = static_cast<ReceiveChain *>(data);
-  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0)
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+    self->take_back_output();
     self->place(info);
-  else
+  } else {
     self->place_loss(info);
+  }
   return GST_PAD_PROBE_OK;
 }
 

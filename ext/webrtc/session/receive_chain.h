@@ -30,7 +30,13 @@ public:
   MediaKind kind() const { return kind_; }
   GstPad *pad() const { return ghost_.get(); }
   // Any thread: `src` feeds the output from now on; what fed it before is dropped at its end.
-  void feed_from(GstPad *src);
+  // Session and SSRC say whose it is, and the session is only compared.
+  void feed_from(GstPad *src, const void *session, uint32_t ssrc);
+  // Whether another pad of the same stream feeds it now.
+  bool is_fed_by_other(const GstPad *src, const void *session, uint32_t ssrc) const
+  {
+    return feeder_ != src && feeding_session_ == session && feeding_ssrc_ == ssrc;
+  }
   // Any thread: nothing feeds it, until the next feed_from().
   void starve();
   // Streaming thread or any other while nothing feeds it.
@@ -64,6 +70,9 @@ private:
   support::GObjectPtr<GstElement> tail_;
   support::GObjectPtr<GstPad> sink_;
   support::GObjectPtr<GstPad> ghost_;
+  std::atomic<const GstPad *> feeder_ = nullptr;
+  std::atomic<const void *> feeding_session_ = nullptr;
+  std::atomic<uint32_t> feeding_ssrc_ = 0;
   std::atomic<bool> has_stream_start_ = false;
   std::atomic<bool> is_ending_ = false;
   std::atomic<bool> is_discont_ = true;
@@ -93,7 +102,7 @@ public:
   bool is_of(GstPad *rtp) const { return rtp_.get() == rtp; }
   uint32_t ssrc() const { return ssrc_; }
   // Any thread: the bin is in its parent; the RTP stream flows from now on.
-  bool attach(ReceiveOutput &output);
+  bool attach(const std::shared_ptr<ReceiveOutput> &output);
   // Any thread, as the peer's sender would be asked after a loss.
   void request_keyframe();
   uint64_t dropped_no_key() const { return dropped_no_key_.load(std::memory_order_relaxed); }
@@ -101,6 +110,7 @@ public:
 private:
   ReceiveChain(GstPad *rtp, uint32_t ssrc, KeyframeThrottle *throttle, MediaSync *sync);
   void ask_for_key();
+  void take_back_output();
   void place(GstPadProbeInfo *info);
   void place_loss(GstPadProbeInfo *info) const;
 
@@ -112,6 +122,8 @@ private:
   const uint32_t ssrc_;
   support::GObjectPtr<GstElement> bin_;
   support::GObjectPtr<GstPad> depay_sink_;
+  support::GObjectPtr<GstPad> src_;
+  std::shared_ptr<ReceiveOutput> output_;
   KeyframeThrottle *throttle_;
   MediaSync *sync_;
   int clock_rate_ = 0;

@@ -427,7 +427,7 @@ void SessionCore::take_pad(GstPad *pad)
     chains_.emplace_back(section, chain);
   }
   gst_element_sync_state_with_parent(chain->bin());
-  chain->attach(**output);
+  chain->attach(*output);
 }
 
 void SessionCore::on_bye(GstElement *, guint, guint ssrc, gpointer data)
