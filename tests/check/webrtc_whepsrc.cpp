@@ -66,7 +66,7 @@ void check_raw(Codec codec)
   ck_assert_msg(flowed, "%s", viewer.stats_text().c_str());
   ck_assert_int_eq(viewer.pads_added, 2);
   ck_assert_int_eq(viewer.no_more_pads, 1);
-  ck_assert_str_eq(viewer.state().c_str(), "connected");
+  ck_assert(viewer.state() == "connected");
   const auto pictures = viewer.seen(kVideo);
   check_rising(pictures);
   check_rising(viewer.seen(kAudio));
@@ -273,7 +273,7 @@ GST_START_TEST(test_nothing_is_linked)
     return viewer.no_more_pads == 1 && viewer.pad_stat("video_0", "dropped-unlinked") > 10 &&
            viewer.pad_stat("audio_0", "dropped-unlinked") > 10;
   }));
-  ck_assert_str_eq(viewer.problem(GST_MESSAGE_ERROR, 0).text.c_str(), "");
+  ck_assert(viewer.problem(GST_MESSAGE_ERROR, 0).text.empty());
   ck_assert_int_lt(viewer.stop(), 2 * G_USEC_PER_SEC);
 }
 GST_END_TEST
@@ -302,7 +302,7 @@ GST_START_TEST(test_what_is_linked_decides)
   ck_assert(viewer.caps(kVideo).find("video/x-raw") == 0);
   check_picture(viewer.seen(kVideo).back());
   check_rising(viewer.seen(kVideo));
-  ck_assert_str_eq(viewer.problem(GST_MESSAGE_ERROR, 0).text.c_str(), "");
+  ck_assert(viewer.problem(GST_MESSAGE_ERROR, 0).text.empty());
 }
 GST_END_TEST
 

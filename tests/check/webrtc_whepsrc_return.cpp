@@ -28,7 +28,7 @@ GST_START_TEST(test_server_ends_sessions_and_goes_on)
   const auto is_break = [](const Seen &seen) { return seen.is_discont && seen.is_key; };
   ck_assert(
       std::any_of(pictures.begin() + static_cast<ptrdiff_t>(before), pictures.end(), is_break));
-  ck_assert_str_eq(viewer.problem(GST_MESSAGE_ERROR, 0).text.c_str(), "");
+  ck_assert(viewer.problem(GST_MESSAGE_ERROR, 0).text.empty());
 }
 GST_END_TEST
 
