@@ -88,13 +88,11 @@ GST_START_TEST(candidates_trickle_both_ways)
   fail_unless(a->set_remote(b->local_parameters()).ok());
   fail_unless(a->start_gathering().ok());
   fail_unless(b->start_gathering().ok());
-  fail_unless(context.until(
-      [&] { return a.is(TransportState::Connected) && b.is(TransportState::Connected); }));
+  fail_unless(until_connected(context, a, b));
   fail_unless(!a.candidates.empty());
   fail_unless(a->local_parameters().end_of_candidates);
   exchange(context, a, b);
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -109,11 +107,9 @@ GST_START_TEST(client_hello_may_come_before_the_answer)
   context.serve(1500);
   fail_unless(!b.is(TransportState::Connected) && !a.is(TransportState::Connected));
   fail_unless(a->set_remote(b->local_parameters()).ok());
-  fail_unless(context.until(
-      [&] { return a.is(TransportState::Connected) && b.is(TransportState::Connected); }));
+  fail_unless(until_connected(context, a, b));
   exchange(context, a, b);
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -132,12 +128,10 @@ GST_START_TEST(odd_candidates_do_no_harm)
        "1 2 udp 2122260222 127.0.0.1 9 typ host", "gibberish",
        "1 1 udp 2122260223 127.0.0.1 99999 typ host"});
   fail_unless(a->set_remote(parameters).ok());
-  fail_unless(context.until(
-      [&] { return a.is(TransportState::Connected) && b.is(TransportState::Connected); }));
+  fail_unless(until_connected(context, a, b));
   fail_unless_equals_int(a.warnings.size(), 1);
   fail_unless_equals_uint64(a->stats().skipped_candidates, 4);
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -183,8 +177,7 @@ GST_START_TEST(restart_keeps_dtls_and_srtp)
   context.serve(3500);
   a->send(PacketKind::Rtp, make_rtp(sent));
   fail_unless(has_rtp(context, b, sent + 1u));
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -208,8 +201,7 @@ GST_START_TEST(restart_that_fails_leaves_everything)
   a->send(PacketKind::Rtp, make_rtp(1));
   b->send(PacketKind::Rtp, make_rtp(2));
   fail_unless(has_rtp(context, b, 1) && has_rtp(context, a, 1));
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 

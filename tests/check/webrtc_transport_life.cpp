@@ -41,8 +41,7 @@ static gint measure_span(Context &context)
   Peer b(context, false);
   fail_unless(connect(context, a, b));
   const gint64 took_us = a->stats().connect_us;
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
   return std::clamp<gint>(static_cast<gint>(took_us * 3 / 2000), 20, 400);
 }
 
@@ -136,8 +135,7 @@ GST_START_TEST(close_comes_at_once_in_every_state)
     Peer b(context, false);
     fail_unless(connect(context, a, b));
     fail_unless(a->begin_restart().ok());
-    fail_unless(close(context, a));
-    fail_unless(close(context, b));
+    fail_unless(close_both(context, a, b));
   }
 }
 GST_END_TEST

@@ -10,6 +10,7 @@
 #include <gst/check/gstcheck.h>
 
 #include "ext/webrtc/transport/transport.h"
+#include "patience.h"
 
 namespace webrtc_peers {
 
@@ -29,7 +30,8 @@ public:
   // Serves the context until it is so, or the time is over.
   bool until(const std::function<bool()> &is_so, guint limit_ms = 8000)
   {
-    const gint64 end_us = g_get_monotonic_time() + gint64{limit_ms} * 1000 * slowness();
+    const gint64 end_us =
+        g_get_monotonic_time() + gint64{fixture::limit_ms(static_cast<int>(limit_ms))} * 1000;
     GSource *tick = g_timeout_source_new(5);
     g_source_set_callback(
         tick, [](gpointer) -> gboolean { return G_SOURCE_CONTINUE; }, nullptr, nullptr);
@@ -50,12 +52,6 @@ public:
   }
 
 private:
-  static gint64 slowness()
-  {
-    const char *factor = g_getenv("CK_TIMEOUT_MULTIPLIER");
-    return factor != nullptr ? std::max<gint64>(1, g_ascii_strtoll(factor, nullptr, 10)) : 1;
-  }
-
   GMainContext *const context_;
 };
 
@@ -156,6 +152,12 @@ inline bool gather(Context &context, Peer &peer)
   return context.until([&] { return peer.gathered.size() > before; });
 }
 
+inline bool until_connected(Context &context, const Peer &a, const Peer &b)
+{
+  return context.until(
+      [&] { return a.is(TransportState::Connected) && b.is(TransportState::Connected); });
+}
+
 // Both with all candidates from the beginning.
 inline bool connect(Context &context, Peer &offering, Peer &answering)
 {
@@ -163,9 +165,7 @@ inline bool connect(Context &context, Peer &offering, Peer &answering)
     return false;
   fail_unless(answering->set_remote(offering->local_parameters()).ok());
   fail_unless(offering->set_remote(answering->local_parameters()).ok());
-  return context.until([&] {
-    return offering.is(TransportState::Connected) && answering.is(TransportState::Connected);
-  });
+  return until_connected(context, offering, answering);
 }
 
 inline bool close(Context &context, Peer &peer)
@@ -176,6 +176,12 @@ inline bool close(Context &context, Peer &peer)
   peer.transport.reset();
   context.serve(10);
   return came;
+}
+
+inline bool close_both(Context &context, Peer &a, Peer &b)
+{
+  const bool is_closed = close(context, a);
+  return close(context, b) && is_closed;
 }
 
 inline bool has_rtp(Context &context, const Peer &peer, size_t count, guint limit_ms = 3000)

@@ -57,8 +57,7 @@ GST_START_TEST(wrong_certificate_gets_nothing)
   fail_unless_equals_uint64(received.packets_received, 0);
   fail_unless_equals_uint64(received.drops_of(DropReason::HeldBackIn), 0);
   fail_unless_equals_uint64(received.drops_of(DropReason::Authentication), 0);
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
   fail_unless(close(context, other));
 }
 GST_END_TEST
@@ -93,8 +92,7 @@ GST_START_TEST(parameters_that_can_never_work_are_refused)
   fail_unless(!a->set_remote(good).ok());
   fail_unless(!a->add_remote_candidates("unknown", {}, true).ok());
   fail_unless(!a->begin_restart().ok());
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -112,10 +110,8 @@ GST_START_TEST(one_of_several_fingerprints_matches)
                                   {"sha-256", std::vector<uint8_t>(32)},
                                   {"sha-224", std::vector<uint8_t>(28)}});
   fail_unless(a->set_remote(parameters).ok());
-  fail_unless(context.until(
-      [&] { return a.is(TransportState::Connected) && b.is(TransportState::Connected); }));
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(until_connected(context, a, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -133,8 +129,7 @@ GST_START_TEST(no_way_to_the_peer_ends_in_time)
   fail_unless(g_get_monotonic_time() - begin_us >= 600 * 1000);
   fail_unless(a.reasons[0].find("0.7 s") != std::string::npos, "%s", a.reasons[0].c_str());
   fail_unless(a.reasons[0].find("1 of the peer") != std::string::npos);
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 
@@ -152,8 +147,7 @@ GST_START_TEST(handshake_that_nobody_begins_ends_in_time)
   fail_unless(a->set_remote(parameters).ok());
   fail_unless(context.until([&] { return a.is(TransportState::Failed); }));
   fail_unless(a.reasons[0].find("DTLS") != std::string::npos, "%s", a.reasons[0].c_str());
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
 }
 GST_END_TEST
 

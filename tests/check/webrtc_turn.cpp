@@ -45,8 +45,7 @@ GST_START_TEST(media_goes_through_the_relay)
   const TransportStats stats = a->stats();
   fail_unless(stats.local_address.rfind("relay ", 0) == 0, "%s", stats.local_address.c_str());
   const gint64 begin_us = g_get_monotonic_time();
-  fail_unless(close(context, a));
-  fail_unless(close(context, b));
+  fail_unless(close_both(context, a, b));
   fail_unless(g_get_monotonic_time() - begin_us < 4 * G_USEC_PER_SEC);
 }
 GST_END_TEST
