@@ -28,13 +28,14 @@ NARROW_KBIT = 1200
 # pictures, those of other colours.
 LEAST_PICTURES = {True: {"loss": 0.5, "bad": 0.5, "narrow": 0.9},
                   False: {"loss": 0.9, "bad": 0.85, "narrow": 0.9}}
-LEAST_SOUND = {True: {"loss": 0.5, "bad": 0.5, "narrow": 0.9}, False: {"loss": 0.9, "bad": 0.9, "narrow": 0.9}}
+LEAST_SOUND = {True: {"loss": 0.5, "bad": 0.5, "narrow": 0.9},
+               False: {"loss": 0.9, "bad": 0.9, "narrow": 0.9}}
 MOST_BAD = 0.05
 # What a round trip takes, so that what is lost can come again in time.
 LATENCY = {"bad": {"video_latency": "500", "audio_latency": "200"}}
 OURS = ("jitter-pushed", "jitter-lost", "jitter-late", "jitter-duplicates", "rtx-requested",
-        "rtx-recovered", "rtx-received", "rtx-associated", "rtx-sent", "rtx-asked-for", "keyframe-requests-received",
-        "keyframe-requests-sent", "dropped-no-keyframe")
+        "rtx-recovered", "rtx-received", "rtx-associated", "rtx-sent", "rtx-asked-for",
+        "keyframe-requests-received", "keyframe-requests-sent", "dropped-no-keyframe")
 TRANSPORT = ("consent-renewals", "dropped-replay")
 
 

@@ -211,7 +211,8 @@ def revoked(net, watched):
     check_same_streams(watched, restarts=1)
 
 
-CASES = {"away": away, "consent": consent, "revoked": revoked, "quiet": quiet, "silent": silent, "address": address, "crash": crash, "restart": restart}
+CASES = {"away": away, "consent": consent, "revoked": revoked, "quiet": quiet, "silent": silent,
+         "address": address, "crash": crash, "restart": restart}
 
 
 def run(publishes, case):

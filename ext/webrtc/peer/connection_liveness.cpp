@@ -11,9 +11,9 @@ namespace streamlib::webrtc {
 namespace {
 
 // Neither media nor reports, which have come before: another session may do better.
-constexpr int64_t kSilenceUs = 15 * G_USEC_PER_SEC;
+constexpr int64_t kSilenceUs = int64_t{15} * G_USEC_PER_SEC;
 // No media where some were agreed upon. The sender may pause: that is said, and nothing else.
-constexpr int64_t kQuietUs = 5 * G_USEC_PER_SEC;
+constexpr int64_t kQuietUs = int64_t{5} * G_USEC_PER_SEC;
 
 std::string seconds_of(int64_t us)
 {

@@ -18,7 +18,7 @@ constexpr guint kPatchMs = 4000;
 constexpr guint kChecksMs = 4000;
 constexpr guint kPauseMs = 500;
 // For all of them; then a new session has to do.
-constexpr gint64 kRestoreUs = 15 * G_USEC_PER_SEC;
+constexpr gint64 kRestoreUs = gint64{15} * G_USEC_PER_SEC;
 
 }  // namespace
 

@@ -22,10 +22,10 @@ constexpr guint kResolveLimitMs = 1800;
 constexpr guint kRetirementMs = 3000;
 // Most peers report as often. A peer that is gone, and answered the last check before, has been
 // silent for 4 s when its consent expires.
-constexpr int64_t kAliveUs = 3 * G_USEC_PER_SEC;
+constexpr int64_t kAliveUs = int64_t{3} * G_USEC_PER_SEC;
 // Where consent is lost this soon after it was renewed, none was given in between: libnice begins
 // to count with its next check, within 6 s, and waits for 10 s.
-constexpr int64_t kRenewalUs = 18 * G_USEC_PER_SEC;
+constexpr int64_t kRenewalUs = int64_t{18} * G_USEC_PER_SEC;
 
 std::string seconds_text(guint ms)
 {
