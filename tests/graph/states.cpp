@@ -98,6 +98,34 @@ GST_START_TEST(test_stuck_before_the_first_buffer)
 }
 GST_END_TEST;
 
+// The worker comes to the error when the graph has stopped: the element stays where it is.
+GST_START_TEST(test_error_before_a_stop)
+{
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc", "config": {"is-live": true}},
+    "out": {"type": "fakesink"}}, "links": [{"from": "src", "to": "out"}]})");
+  graph.play();
+  const auto src = graph.node("src");
+  // More edits than the stop has steps, between which the worker may take one.
+  int left = 6;
+  for (int i = left; i > 0; i--)
+    gst_sl_graph_apply_async(
+        graph.get(), R"({"nodes": {"src": {"type": "fakesrc", "config": {"is-live": true}},
+          "slow": {"type": "troublefilter", "config": {"setup-ms": 300}},
+          "out": {"type": "fakesink"}},
+          "links": [{"from": "src", "to": "slow"}, {"from": "slow", "to": "out"}]})",
+        nullptr, [](GObject *, GAsyncResult *, gpointer count) { (*static_cast<int *>(count))--; },
+        &left);
+  GST_ELEMENT_ERROR(src.get(), STREAM, FAILED, ("Just now."), (nullptr));
+  graph.stop();
+  while (left > 0)
+    g_main_context_iteration(nullptr, TRUE);
+  // It stands behind the error in the queue.
+  fail_if(gst_sl_graph_pause_node(graph.get(), "nobody", nullptr));
+  ck_assert_int_eq(GST_STATE(src.get()), GST_STATE_NULL);
+  fail_if(gst_element_is_locked_state(src.get()));
+}
+GST_END_TEST;
+
 int main(int argc, char **argv)
 {
   gst_check_init(&argc, &argv);
@@ -109,5 +137,6 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_setup_calls_who_waits);
   tcase_add_test(tcase, test_failure_on_the_way_down);
   tcase_add_test(tcase, test_stuck_before_the_first_buffer);
+  tcase_add_test(tcase, test_error_before_a_stop);
   return run(suite);
 }

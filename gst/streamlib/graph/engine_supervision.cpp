@@ -108,6 +108,9 @@ void Engine::node_failed(const std::string &id, unsigned generation, const std::
   Node *node = running_.find(id);
   if (node == nullptr || node->generation != generation || node->state == NodeState::Failed)
     return;
+  // The graph was stopped before the worker came to it: another start is another chance.
+  if (level_ == GST_STATE_NULL)
+    return;
   node->trouble = why;
   events_.node("node-error", id, why);
   if (node->spec.essential) {
