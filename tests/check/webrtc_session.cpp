@@ -137,7 +137,8 @@ GST_START_TEST(test_live_input_is_dropped_and_other_input_waits)
   ck_assert(eventually([&] { return input_stat("audio-input", "passed") == 100; }));
   ck_assert_int_ge(g_get_monotonic_time() - connected, 900000);
   ck_assert(eventually([&] { return pair.b.count(MediaKind::Audio) >= 49; }));
-  ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= 10; }));
+  const bool flowed = eventually([&] { return pair.b.count(MediaKind::Video) >= 10; });
+  ck_assert_msg(flowed, "%s | %s", stats_text(pair.a).c_str(), stats_text(pair.b).c_str());
   check_rising(pair.b.received(MediaKind::Audio));
 }
 GST_END_TEST

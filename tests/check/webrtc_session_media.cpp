@@ -214,7 +214,7 @@ GST_START_TEST(test_codec_change)
     ck_assert_msg(comes(type), "no %s; %s", type, pair.a.error(0).c_str());
     ck_assert_msg(flows(), "%s does not flow", type);
   }
-  ck_assert_str_eq(pair.a.error(0).c_str(), "");
+  ck_assert(pair.a.error(0) == "");
   const auto all = pair.b.received(MediaKind::Video);
   for (size_t i = 1; i < all.size(); i++)
     ck_assert_uint_ge(all[i].running, all[i - 1].running);
@@ -287,9 +287,9 @@ GST_END_TEST
 GST_START_TEST(test_h264_check)
 {
   H264Check check(H264Profile::ConstrainedBaseline);
-  ck_assert_str_eq(refuse(check, nals({kConstrainedSps, kPps, kIdr})).c_str(), "");
+  ck_assert(refuse(check, nals({kConstrainedSps, kPps, kIdr})) == "");
   ck_assert(check.has_idr() && check.has_parameter_sets());
-  ck_assert_str_eq(refuse(check, nals({kP})).c_str(), "");
+  ck_assert(refuse(check, nals({kP})) == "");
   ck_assert(!check.has_idr());
   ck_assert(refuse(check, nals({kB})).find("B-frames") != std::string::npos);
   const std::string reason = refuse(check, nals({kHighSps}));
@@ -297,9 +297,9 @@ GST_START_TEST(test_h264_check)
   ck_assert(reason.find("constrained-baseline") != std::string::npos);
   ck_assert(refuse(check, nals({{0x67, 66}})).find("cut off") != std::string::npos);
   H264Check high(H264Profile::High);
-  ck_assert_str_eq(refuse(high, nals({kHighSps, kPps, kIdr})).c_str(), "");
-  ck_assert_str_eq(refuse(high, nals({kConstrainedSps})).c_str(), "");
-  ck_assert_str_eq(refuse(check, {}).c_str(), "");
+  ck_assert(refuse(high, nals({kHighSps, kPps, kIdr})) == "");
+  ck_assert(refuse(high, nals({kConstrainedSps})) == "");
+  ck_assert(refuse(check, {}) == "");
 }
 GST_END_TEST
 
