@@ -129,15 +129,19 @@ void ParallelStates::work(const std::shared_ptr<Shared> &shared)
 {
   for (;;) {
     size_t index;
+    bool abandoned;
     {
       std::lock_guard lock(shared->mutex);
-      if (shared->abandoned || shared->next == shared->elements.size())
+      if (shared->next == shared->elements.size())
         return;
       index = shared->next++;
+      abandoned = shared->abandoned;
     }
     GstElement *element = shared->elements[index].get();
+    // What was to be set up is not touched any more; what was to stop is not left running.
+    if (abandoned && GST_STATE(element) <= shared->target)
+      continue;
     const GstStateChangeReturn result = change_state(element, shared->target);
-    bool abandoned;
     {
       std::lock_guard lock(shared->mutex);
       abandoned = shared->abandoned;
@@ -148,10 +152,8 @@ void ParallelStates::work(const std::shared_ptr<Shared> &shared)
       shared->changed.notify_all();
     }
     // It was given up long ago: nobody else ends it.
-    if (abandoned) {
+    if (abandoned)
       change_state(element, GST_STATE_NULL);
-      return;
-    }
   }
 }
 

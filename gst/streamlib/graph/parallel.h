@@ -30,7 +30,8 @@ public:
   ParallelStates(std::vector<support::GObjectPtr<GstElement>> elements, GstState target);
   ParallelStates(const ParallelStates &) = delete;
   ParallelStates &operator=(const ParallelStates &) = delete;
-  // Elements that were not begun are not touched any more. One that returns later is set to NULL.
+  // Elements whose set-up was not begun are not touched any more, and those that were to stop still
+  // are stopped. One that returns later is set to NULL.
   ~ParallelStates();
 
   // Until all are back, the time (of the monotonic clock, in microseconds), or `cancelled`, which
