@@ -288,6 +288,17 @@ static void gst_sl_graph_handle_message(GstBin *bin, GstMessage *message)
   GST_BIN_CLASS(gst_sl_graph_parent_class)->handle_message(bin, message);
 }
 
+static gboolean gst_sl_graph_send_event(GstElement *element, GstEvent *event)
+{
+  Engine &engine = *GST_SL_GRAPH(element)->state->engine;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && GST_STATE(element) >= GST_STATE_PAUSED &&
+      engine.end_sources(event)) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+  return GST_ELEMENT_CLASS(gst_sl_graph_parent_class)->send_event(element, event);
+}
+
 static GstClock *gst_sl_graph_provide_clock(GstElement *)
 {
   return nullptr;
@@ -448,6 +459,7 @@ static void gst_sl_graph_class_init(GstSlGraphClass *klass)
   gst_sl_graph_install_properties(object_class);
   GstElementClass *element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = gst_sl_graph_change_state;
+  element_class->send_event = gst_sl_graph_send_event;
   element_class->provide_clock = gst_sl_graph_provide_clock;
   GST_BIN_CLASS(klass)->handle_message = gst_sl_graph_handle_message;
   gst_element_class_set_static_metadata(

@@ -374,6 +374,31 @@ GST_START_TEST(test_edits_during_state_changes)
 GST_END_TEST;
 
 // The asynchronous form is for everybody, the waiting one not for a thread of the graph.
+// A source that waits for a sink to play cannot take an EOS before; whoever sends it does not wait.
+GST_START_TEST(test_eos_before_playing)
+{
+  for (const bool plays : {true, false}) {
+    TestGraph graph(R"({"nodes": {"src": {"type": "videotestsrc"}, "out": {"type": "fakesink"}},
+      "links": [{"from": "src", "to": "out", "policy": "lossless", "depth": 2}]})");
+    const auto out = graph.tap("out");
+    gst_element_set_state(graph.pipeline(), GST_STATE_PAUSED);
+    fail_unless_equals_int(
+        gst_element_get_state(graph.pipeline(), nullptr, nullptr, 5 * GST_SECOND),
+        GST_STATE_CHANGE_SUCCESS);
+    g_usleep(100000);  // The link is full.
+    const gint64 begin = g_get_monotonic_time();
+    fail_unless(gst_element_send_event(graph.pipeline(), gst_event_new_eos()));
+    const gint64 took = (g_get_monotonic_time() - begin) / 1000;
+    ck_assert_msg(took < 500 * slowness(), "%d ms", static_cast<int>(took));
+    if (plays) {
+      gst_element_set_state(graph.pipeline(), GST_STATE_PLAYING);
+      fail_unless(eventually([&] { return out->has_eos() && graph.has_eos(); }));
+    }
+    fail_unless(graph.stop() < 2000 * slowness());
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST(test_edit_from_stream)
 {
   TestGraph graph(kBefore);
@@ -515,6 +540,7 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_stop_with_stuck_node);
   tcase_add_test(tcase, test_edits_from_eight_threads);
   tcase_add_test(tcase, test_edits_during_state_changes);
+  tcase_add_test(tcase, test_eos_before_playing);
   tcase_add_test(tcase, test_edit_from_stream);
   tcase_add_test(tcase, test_restart);
   tcase_add_test(tcase, test_fallback);

@@ -87,6 +87,9 @@ public:
   // begin and end. The problem is that of a node which could not be set up.
   std::optional<Problem> begin_transition(GstStateChange transition);
   void end_transition(GstStateChange transition, GstStateChangeReturn result);
+  // Any thread: sends the EOS to every source, and does not wait until they take it. False when
+  // there is no source.
+  bool end_sources(GstEvent *eos);
   // Any thread. True when the message goes no further.
   bool take_message(GstMessage *message);
 
@@ -178,6 +181,9 @@ private:
   std::atomic<bool> is_ready_ = false;
   std::atomic<bool> is_raising_ = false;
   std::atomic<bool> latency_asked_ = false;
+  // Requests that the thread which answers them has not seen done; it may outlive the graph.
+  std::shared_ptr<std::atomic<unsigned>> latency_requests_ =
+      std::make_shared<std::atomic<unsigned>>(0);
   std::atomic<int> fault_after_ = -1;
 
   // Guards desired_, revisions and history; nothing is called under it.

@@ -211,6 +211,19 @@ NodeThreads Engine::threads() const
   return result;
 }
 
+namespace {
+
+void answer_latency(GstElement *bin, gpointer data)
+{
+  std::atomic<unsigned> &requests = **static_cast<std::shared_ptr<std::atomic<unsigned>> *>(data);
+  unsigned seen = requests.load();
+  do {
+    gst_bin_recalculate_latency(GST_BIN(bin));
+  } while (!requests.compare_exchange_strong(seen, 0));
+}
+
+}  // namespace
+
 // Many elements ask at once: one answer for all.
 void Engine::note_latency()
 {
@@ -225,11 +238,13 @@ void Engine::note_latency()
       top = std::move(parent);
     if (!GST_IS_BIN(top.get()))
       return;
-    // It takes the state locks of all bins, and who holds those may be waiting for the worker.
+    // It takes the state locks of all bins, and who holds those may be waiting for the worker, or
+    // for long: then one thread waits, for all requests.
+    if (latency_requests_->fetch_add(1) != 0)
+      return;
     gst_element_call_async(
-        GST_ELEMENT(top.get()),
-        [](GstElement *bin, gpointer) { gst_bin_recalculate_latency(GST_BIN(bin)); }, nullptr,
-        nullptr);
+        GST_ELEMENT(top.get()), answer_latency, new std::shared_ptr(latency_requests_),
+        [](gpointer data) { delete static_cast<std::shared_ptr<std::atomic<unsigned>> *>(data); });
   });
 }
 

@@ -311,4 +311,22 @@ void Engine::follow(const std::string &id, const GObjectPtr<GstElement> &sink)
     worker_.post_at(g_get_monotonic_time() + kFollowAfter, [this, id, sink] { follow(id, sink); });
 }
 
+// A source takes an EOS under its stream lock, which it may hold until the pipeline is PLAYING; and
+// a pipeline sends an event under the lock that it needs to get there.
+bool Engine::end_sources(GstEvent *eos)
+{
+  bool has_sources = false;
+  for (const auto &[id, element] : elements()) {
+    if (!GST_OBJECT_FLAG_IS_SET(element.get(), GST_ELEMENT_FLAG_SOURCE))
+      continue;
+    has_sources = true;
+    const auto send = [element = element, event = support::share_mini(eos)] {
+      gst_element_send_event(element.get(), gst_event_ref(event.get()));
+    };
+    if (!start_background("sl-graph-eos", send))
+      send();
+  }
+  return has_sources;
+}
+
 }  // namespace streamlib::graph
