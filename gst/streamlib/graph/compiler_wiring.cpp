@@ -130,11 +130,12 @@ bool Compiler::detach(Wire &wire)
   GstSlFanout *fanout = wire.output->fanout.get();
   const Left left = make_leave(
       *wire.input, [&](GstClockTime limit) { return detach_branch(fanout, wire.branch, limit); });
-  if (left != Left::No)
-    return true;
-  relink_branch(wire.branch);
-  attach_branch(fanout, wire.branch);
-  return false;
+  // It may be attached again when the edit is taken back.
+  if (left != Left::Yes)
+    relink_branch(wire.branch);
+  if (left == Left::No)
+    attach_branch(fanout, wire.branch);
+  return left != Left::No;
 }
 
 Compiler::StepResult Compiler::link(const FlatLink &spec)
