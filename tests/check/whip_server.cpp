@@ -356,8 +356,10 @@ size_t WhipServer::buffers_of_last(MediaKind kind) const
 std::string WhipServer::caps_of_last(MediaKind kind) const
 {
   const std::lock_guard lock(mutex_);
-  GstCaps *caps = all_.empty() ? nullptr : all_.back()->peer.caps(kind);
-  return caps != nullptr ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+  if (all_.empty())
+    return "";
+  const auto caps = all_.back()->peer.caps(kind);
+  return caps ? gst_structure_get_name(gst_caps_get_structure(caps.get(), 0)) : "";
 }
 
 guint64 WhipServer::byes() const

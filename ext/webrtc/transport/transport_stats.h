@@ -46,8 +46,8 @@ struct TransportStats {
   uint64_t skipped_candidates = 0;
   uint64_t restarts = 0;
   uint64_t consent_renewals = 0;  // Its checks were lost, while the peer was alive.
-  int64_t connect_us = 0;  // From the peer's parameters to connected; 0 before.
-  int64_t silent_us = -1;  // Since something came from the peer; -1 when nothing has.
+  int64_t connect_us = 0;         // From the peer's parameters to connected; 0 before.
+  int64_t silent_us = -1;         // Since something came from the peer; -1 when nothing has.
   std::string local_address;
   std::string remote_address;
   // What an ICE restart changes.
