@@ -129,7 +129,12 @@ private:
 
   // States.
   std::optional<Problem> raise(GstState state);
+  struct OwnedElement {
+    std::string node;
+    GObjectPtr<GstElement> element;
+  };
   void lower(GstState state);
+  void lower(const std::vector<OwnedElement> &all, GstState state, GstClockTime limit);
   void leave_behind(const std::string &node, GstElement *element);
   void recreate_lost();
   void guard_preroll(bool is_last);

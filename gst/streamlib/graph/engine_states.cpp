@@ -15,6 +15,7 @@ using support::share_object;
 namespace {
 
 constexpr GstClockTime kStopLimit = 800 * GST_MSECOND;
+constexpr GstClockTime kFanoutStopLimit = 300 * GST_MSECOND;
 // As long a sink may keep the others from playing.
 constexpr int64_t kPrerollLimit = 700 * G_TIME_SPAN_MILLISECOND;
 // Until the others play, then.
@@ -170,42 +171,52 @@ void Engine::leave_behind(const std::string &node, GstElement *element)
   gst_bin_remove(bin_, element);
 }
 
-// All at once. What does not come back in time is taken out of the bin, and ended when it does.
+// All at once, but for the fan-outs: a source pad that goes down while a buffer is on its way
+// through it forgets the events that go before the buffer, and lets the buffer out.
 void Engine::lower(GstState state)
 {
-  std::vector<GObjectPtr<GstElement>> elements;
-  std::vector<std::string> owners;
-  const auto add = [&](const GObjectPtr<GstElement> &element, const std::string &id) {
-    if (GST_OBJECT_PARENT(element.get()) != GST_OBJECT(bin_))
-      return;  // It was left behind.
-    elements.push_back(element);
-    owners.push_back(id);
-  };
+  std::vector<OwnedElement> elements;
+  std::vector<OwnedElement> fanouts;
   for (const auto &[id, node] : running_.nodes) {
-    add(node->element, id);
+    elements.push_back({id, node->element});
     for (const auto &input : node->inputs) {
       if (input->link)
-        add(input->link, id);
+        elements.push_back({id, input->link});
       input->eos = nullptr;
     }
     for (const auto &output : node->outputs)
-      add(share_object(GST_ELEMENT(output->fanout.get())), id);
+      fanouts.push_back({id, share_object(GST_ELEMENT(output->fanout.get()))});
+  }
+  lower(elements, state, kStopLimit);
+  lower(fanouts, state, kFanoutStopLimit);
+  for (const auto &[id, node] : running_.nodes) {
+    if (std::find(lost_.begin(), lost_.end(), id) == lost_.end())
+      gst_element_set_locked_state(node->element.get(), FALSE);
+  }
+}
+
+// What does not come back in time is taken out of the bin, and ended when it does.
+void Engine::lower(const std::vector<OwnedElement> &all, GstState state, GstClockTime limit)
+{
+  std::vector<OwnedElement> present;
+  std::vector<GObjectPtr<GstElement>> elements;
+  for (const OwnedElement &item : all) {
+    if (GST_OBJECT_PARENT(item.element.get()) != GST_OBJECT(bin_))
+      continue;  // It was left behind.
+    present.push_back(item);
+    elements.push_back(item.element);
   }
   if (elements.empty())
     return;
-  ParallelStates states(elements, state);
-  states.wait(in(kStopLimit));
+  ParallelStates states(std::move(elements), state);
+  states.wait(in(limit));
   const auto results = states.results();
   for (size_t i = 0; i < results.size(); i++) {
     if (results[i] != StateResult::Waiting)
       continue;
-    leave_behind(owners[i], elements[i].get());
-    if (std::find(lost_.begin(), lost_.end(), owners[i]) == lost_.end())
-      lost_.push_back(owners[i]);
-  }
-  for (const auto &[id, node] : running_.nodes) {
-    if (std::find(lost_.begin(), lost_.end(), id) == lost_.end())
-      gst_element_set_locked_state(node->element.get(), FALSE);
+    leave_behind(present[i].node, present[i].element.get());
+    if (std::find(lost_.begin(), lost_.end(), present[i].node) == lost_.end())
+      lost_.push_back(present[i].node);
   }
 }
 
