@@ -74,6 +74,15 @@ def explain(error, settings):
     return "\n".join(lines)
 
 
+def links_of(stats):
+    """Of what was compiled: (from, its pad, to, its pad, what the link is, whether it is none)."""
+    for link in stats["links"]:
+        source, _, source_pad = link["from"].rpartition(".")
+        sink, _, sink_pad = link["to"].rpartition(".")
+        label = "fused" if link["fused"] else f"{link['policy']} {link['depth']}"
+        yield source, source_pad, sink, sink_pad, label, link["fused"]
+
+
 def dot_of(name, stats):
     """A drawing of what was compiled, in the language of Graphviz."""
     def quoted(text):
@@ -84,22 +93,38 @@ def dot_of(name, stats):
     for id, node in stats["nodes"].items():
         # Graphviz breaks lines where it sees \n, and only there.
         lines.append(f"  {quoted(id)} [label={quoted(id)[:-1]}\\n{quoted(node['type'])[1:]}];")
-    for link in stats["links"]:
-        source, _, source_pad = link["from"].rpartition(".")
-        sink, _, sink_pad = link["to"].rpartition(".")
-        label = "fused" if link["fused"] else f"{link['policy']} {link['depth']}"
-        style = " style=dashed" if link["fused"] else ""
+    for source, source_pad, sink, sink_pad, label, is_fused in links_of(stats):
+        style = " style=dashed" if is_fused else ""
         lines.append(f"  {quoted(source)} -> {quoted(sink)} [label={quoted(label)} "
                      f"taillabel={quoted(source_pad)} headlabel={quoted(sink_pad)}{style}];")
     return "\n".join([*lines, "}", ""])
 
 
-def draw(path, text):
+def mermaid_of(stats):
+    """The same in the language of Mermaid, which web pages draw."""
+    def quoted(text):
+        return '"' + text.replace('"', "#quot;") + '"'
+    # Words of the language are no names there.
+    names = {id: f"n{number}" for number, id in enumerate(stats["nodes"])}
+    lines = ["flowchart LR"]
+    for id, node in stats["nodes"].items():
+        lines.append(f"  {names[id]}[{quoted(id + '<br/>' + node['type'])}]")
+    for source, _, sink, _, label, is_fused in links_of(stats):
+        arrow = "-.->" if is_fused else "-->"
+        lines.append(f"  {names[source]} {arrow}|{quoted(label)}| {names[sink]}")
+    return "\n".join([*lines, ""])
+
+
+def draw(path, name, stats):
+    if path.suffix == ".mmd":
+        path.write_text(mermaid_of(stats), encoding="utf-8")
+        return
+    text = dot_of(name, stats)
     if path.suffix == ".dot":
         path.write_text(text, encoding="utf-8")
         return
     if path.suffix != ".svg":
-        raise GraphFailure(f"{path}: a drawing is a .svg or a .dot")
+        raise GraphFailure(f"{path}: a drawing is a .svg, a .dot or a .mmd")
     try:
         subprocess.run(["dot", "-Tsvg", "-o", path], input=text, text=True, check=True)
     except FileNotFoundError:
@@ -229,7 +254,7 @@ def parse_arguments():
     parser.add_argument("--check", action="store_true", help="only say what is wrong with it")
     parser.add_argument("--plan", action="store_true", help="only show what would be done, as JSON")
     parser.add_argument("--dot", type=pathlib.Path, metavar="FILE",
-                        help="only draw it, as .svg or .dot")
+                        help="only draw it, as .svg, .dot or .mmd")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after N seconds")
     parser.add_argument("--picture", type=pathlib.Path, default=pathlib.Path("last-frame.png"),
                         help="where the last frame goes when there is no display")
@@ -249,7 +274,7 @@ def carry_out(args):
         return
     edit.commit()
     if args.dot:
-        draw(args.dot, dot_of(graph.describe().get("name", args.graph.stem), graph.stats()))
+        draw(args.dot, graph.describe().get("name", args.graph.stem), graph.stats())
         return
     error = Run(graph, args.picture).run(args.seconds)
     if error is not None:

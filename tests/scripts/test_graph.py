@@ -179,7 +179,18 @@ class Options(Runs):
         self.assertIn('"bars" -> "out" [label="lossless 16"', path.read_text())
         code, _, errors = self.run_script(self.write(SMALL), "--dot", self.folder / "graph.png")
         self.assertEqual(code, 1)
-        self.assertIn("a drawing is a .svg or a .dot", errors)
+        self.assertIn("a drawing is a .svg, a .dot or a .mmd", errors)
+
+    def test_mermaid(self):
+        path = self.folder / "graph.mmd"
+        code, _, errors = self.run_script(self.write(SMALL), "--dot", path)
+        self.assertEqual((code, errors), (0, ""))
+        lines = path.read_text().splitlines()
+        self.assertEqual(lines[0], "flowchart LR")
+        names = {line.split('["')[1].split("<")[0]: line.split("[")[0].strip()
+                 for line in lines if '["' in line}
+        self.assertEqual(set(names), {"bars", "out"})
+        self.assertIn(f'  {names["bars"]} -->|"lossless 16"| {names["out"]}', lines)
 
     @unittest.skipUnless(shutil.which("dot"), "Graphviz is missing (Debian: graphviz)")
     def test_svg(self):
