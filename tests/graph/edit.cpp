@@ -18,7 +18,7 @@ constexpr const char *kTwoBranches = R"({
   "links": [
     {"from": "cam", "to": "conv"},
     {"from": "conv.src", "to": "one.sink", "policy": "lossless", "depth": 4},
-    {"from": "cam", "to": "two"}]})";
+    {"from": "cam", "to": "two", "policy": "lossless"}]})";
 
 }  // namespace
 

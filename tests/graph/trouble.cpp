@@ -438,7 +438,7 @@ GST_START_TEST(test_restart)
             "restart": {"policy": "on-error", "delay": 50}},
     "one": {"type": "fakesink"}, "two": {"type": "fakesink", "config": {"sync": true}}},
     "links": [{"from": "cam", "to": "bad"}, {"from": "bad", "to": "one"},
-              {"from": "cam", "to": "two"}]})");
+              {"from": "cam", "to": "two", "policy": "lossless"}]})");
   graph.play();
   const auto one = graph.tap("one");
   const auto two = graph.tap("two");

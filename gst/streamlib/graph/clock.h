@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include "gst/support/guards.h"
 #include "gst/support/ownership.h"
 
 namespace streamlib::graph {
@@ -10,11 +11,16 @@ namespace streamlib::graph {
 // Of an element that plays; GST_CLOCK_TIME_NONE without a clock.
 inline GstClockTime running_time_of(GstElement *element)
 {
-  const auto clock = support::adopt_object(gst_element_get_clock(element));
-  if (!clock || GST_STATE(element) != GST_STATE_PLAYING)
-    return GST_CLOCK_TIME_NONE;
+  support::GObjectPtr<GstClock> clock;
+  GstClockTime base = 0;
+  {
+    const support::ObjectLock lock(element);
+    if (GST_STATE(element) != GST_STATE_PLAYING || GST_ELEMENT_CLOCK(element) == nullptr)
+      return GST_CLOCK_TIME_NONE;
+    clock = support::share_object(GST_ELEMENT_CLOCK(element));
+    base = GST_ELEMENT_CAST(element)->base_time;
+  }
   const GstClockTime now = gst_clock_get_time(clock.get());
-  const GstClockTime base = gst_element_get_base_time(element);
   return now > base ? now - base : 0;
 }
 
