@@ -142,6 +142,12 @@ GST_START_TEST(test_replace_source_and_sink)
   check_equal(graph.replace("cam", R"({"type": "test", "config": {"media": "video"}})"), "");
   uint64_t seen = two->buffers();
   fail_unless(eventually([&] { return two->buffers() > seen + 3; }));
+  // One that gives data as soon as it is started.
+  for (int i = 0; i < 5; i++) {
+    check_equal(graph.replace("cam", R"({"type": "videotestsrc"})"), "");
+    seen = two->buffers();
+    fail_unless(eventually([&] { return two->buffers() > seen + 3; }));
+  }
   check_equal(graph.replace("two"), "");
   const auto next = graph.tap("two");
   fail_unless(eventually([&] { return next->buffers() > 3; }));

@@ -128,8 +128,10 @@ Compiler::StepResult Compiler::create(const FlatNode &spec)
     retire_in_background(element, [] {});
     host_.events->node("node-removed", id);
   });
-  if (present != nullptr)
+  if (present != nullptr) {
+    hold_source(spec.id, raw);
     return Done{};
+  }
 
   auto node = std::make_unique<Node>();
   node->spec = spec;

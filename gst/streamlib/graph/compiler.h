@@ -93,6 +93,7 @@ private:
   StepResult move_inputs(Node &node, GstElement *element);
   StepResult exchange_input(Wire &wire, Input *after);
   using ProbeList = std::vector<std::pair<GObjectPtr<GstPad>, gulong>>;
+  void hold_source(const std::string &id, GstElement *element);
   void drain(Node &node, ProbeList &probes);
   void exchange_outputs(Node &node, GstElement *to);
 
@@ -133,6 +134,8 @@ private:
     bool was_flushed = false;
   };
   std::vector<Old> old_;
+  // On the new elements of sources, until these are linked.
+  std::map<std::string, ProbeList> source_holds_;
   bool instant_reached_ = false;
 };
 

@@ -95,7 +95,24 @@ GObjectPtr<GstPad> pad_for(GstElement *element, const Output &output)
   return {};
 }
 
+GstPadProbeReturn hold(GstPad *, GstPadProbeInfo *, gpointer)
+{
+  return GST_PAD_PROBE_OK;
+}
+
 }  // namespace
+
+// The new element of a source runs before it is in its place.
+void Compiler::hold_source(const std::string &id, GstElement *element)
+{
+  if (!is_source(element))
+    return;
+  for (const auto &pad : source_pads(element)) {
+    const gulong probe =
+        gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, hold, nullptr, nullptr);
+    source_holds_[id].emplace_back(pad, probe);
+  }
+}
 
 Compiler::StepResult Compiler::replace(const std::string &id)
 {
@@ -119,6 +136,9 @@ Compiler::StepResult Compiler::replace(const std::string &id)
   if (flows)
     drain(*node, *probes);
   exchange_outputs(*node, next.get());
+  for (const auto &[pad, probe] : source_holds_[id])
+    gst_pad_remove_probe(pad.get(), probe);
+  source_holds_.erase(id);
 
   // From here on the node is the new element.
   const Old &old = old_.back();
