@@ -408,11 +408,11 @@ void Compiler::retire()
 void Compiler::roll_back()
 {
   GST_DEBUG_OBJECT(host_.bin, "taking back %d steps", static_cast<int>(undo_.size()));
-  while (!undo_.empty()) {
-    auto back = std::move(undo_.back());
-    undo_.pop_back();
-    back();
-  }
+  // One of them may be the opposite step, which notes how it would be taken back itself.
+  auto steps = std::move(undo_);
+  for (auto back = steps.rbegin(); back != steps.rend(); ++back)
+    (*back)();
+  undo_.clear();
   release_outputs();
   fresh_.clear();
 }
