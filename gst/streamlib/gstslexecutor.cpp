@@ -18,8 +18,9 @@
  * foreign element, a sink that prerolls or waits for the clock) blocks the thread. When others wait
  * and a thread has been blocked for 5 ms, a spare takes over; whoever comes back then joins the
  * spares. More than #GstSlExecutor:max-spares are not started: a warning in the log says so, and
- * jobs wait. Only where all are blocked for half a second, as by the sinks of one pipeline that wait
- * for each other's first buffer, are more started, and a warning message says so. Real-time audio, cameras and displays are better off with threads of their own.
+ * jobs wait. Only where all are blocked for half a second, as by the sinks of one pipeline that
+ * wait for each other's first buffer, are more started, and a warning message says so. Real-time
+ * audio, cameras and displays are better off with threads of their own.
  *
  * Threads start at need and end with the executor. A process that was forked has none of them: a
  * pooled processor fails to start there with an error that says so.
