@@ -23,10 +23,9 @@ namespace {
 
 constexpr char kServer[] = "turnserver";
 
-GObjectPtr<GSocketAddress> address_at(guint16 port)
+GObjectPtr<GSocketAddress> address_at(const std::string &address, guint16 port)
 {
-  const auto loopback = adopt_object(g_inet_address_new_loopback(G_SOCKET_FAMILY_IPV4));
-  return adopt_object(g_inet_socket_address_new(loopback.get(), port));
+  return adopt_object(g_inet_socket_address_new_from_string(address.c_str(), port));
 }
 
 GObjectPtr<GSocket> make_socket()
@@ -35,18 +34,19 @@ GObjectPtr<GSocket> make_socket()
       g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, nullptr));
 }
 
-guint16 find_port()
+guint16 find_port(const std::string &address)
 {
   const auto socket = make_socket();
-  fail_unless(g_socket_bind(socket.get(), address_at(0).get(), FALSE, nullptr));
+  fail_unless(g_socket_bind(socket.get(), address_at(address, 0).get(), FALSE, nullptr));
   const auto bound = adopt_object(g_socket_get_local_address(socket.get(), nullptr));
   return g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(bound.get()));
 }
 
 // No thread is made for it, so that a test may fork afterwards.
-bool is_listening(guint16 port)
+bool is_listening(const std::string &address, guint16 port)
 {
-  return g_socket_connect(make_socket().get(), address_at(port).get(), nullptr, nullptr) != FALSE;
+  return g_socket_connect(make_socket().get(), address_at(address, port).get(), nullptr, nullptr) !=
+         FALSE;
 }
 
 }  // namespace
@@ -57,14 +57,16 @@ bool TurnServer::is_installed()
   return path != nullptr;
 }
 
-TurnServer::TurnServer()
-    : port(find_port()), folder_(g_dir_make_tmp("streamlib-turn-XXXXXX", nullptr))
+TurnServer::TurnServer(const char *address)
+    : address(address),
+      port(find_port(this->address)),
+      folder_(g_dir_make_tmp("streamlib-turn-XXXXXX", nullptr))
 {
   const std::string folder = folder_;
   const std::vector<std::string> arguments = {kServer,
                                               "-n",
-                                              "--listening-ip=127.0.0.1",
-                                              "--relay-ip=127.0.0.1",
+                                              "--listening-ip=" + this->address,
+                                              "--relay-ip=" + this->address,
                                               "--listening-port=" + std::to_string(port),
                                               "--no-tls",
                                               "--no-dtls",
@@ -92,7 +94,7 @@ TurnServer::TurnServer()
   bool is_there = false;
   for (int i = 0; i < 1000 && !is_there; i++) {
     g_usleep(10000);
-    is_there = is_listening(port);
+    is_there = is_listening(this->address, port);
   }
   fail_unless(is_there, "coturn does not listen");
 }
@@ -111,7 +113,7 @@ TurnServer::~TurnServer()
 
 std::string TurnServer::uri(const char *transport) const
 {
-  return "turn:127.0.0.1:" + std::to_string(port) + "?transport=" + transport;
+  return "turn:" + address + ":" + std::to_string(port) + "?transport=" + transport;
 }
 
 }  // namespace fixture

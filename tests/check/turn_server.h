@@ -16,18 +16,20 @@ public:
   static constexpr const char *kPassword = "secret-word";
   static bool is_installed();
 
-  TurnServer();
+  // At an address of the loopback interface.
+  explicit TurnServer(const char *address = "127.0.0.1");
   TurnServer(const TurnServer &) = delete;
   TurnServer &operator=(const TurnServer &) = delete;
   ~TurnServer();
 
-  // "turn:127.0.0.1:port?transport=udp"
+  // "turn:address:port?transport=udp"
   std::string uri(const char *transport = "udp") const;
   streamlib::webrtc::IceServer as(const char *transport, const char *password = kPassword) const
   {
     return {uri(transport), kUser, password};
   }
 
+  const std::string address;
   const guint16 port;
 
 private:

@@ -171,6 +171,26 @@ GST_START_TEST(wrong_password_is_a_warning_where_there_are_other_ways)
 }
 GST_END_TEST
 
+// Of several servers the one that refuses is named, and no other.
+GST_START_TEST(refusing_server_is_named_while_another_works)
+{
+  const TurnServer other("127.0.0.2");
+  WhipServer server;
+  const std::string refusing = "turn://" + std::string(TurnServer::kUser) + ":wrong-word@" +
+                               other.address + ":" + std::to_string(other.port);
+  const std::string servers = with_user("udp") + "," + refusing + "," + with_user("tcp");
+  Publisher publisher(server, kRelay + ("turn-server=\"" + servers + "\""), to("audio_0", kAudio));
+  publisher.play();
+  const auto warning = publisher.problem(GST_MESSAGE_WARNING, 10000);
+  check_names(warning.text, other.address + ":" + std::to_string(other.port));
+  ck_assert_msg(warning.text.find(std::to_string(turn->port)) == std::string::npos, "%s",
+                warning.text.c_str());
+  check_flows(publisher, server, MediaKind::Audio, 20);
+  check_relayed(publisher.sink());
+  ck_assert(!publisher.message(GST_MESSAGE_WARNING, 0));
+}
+GST_END_TEST
+
 GST_START_TEST(no_turn_server_is_an_error)
 {
   WhipServer server;
@@ -265,6 +285,7 @@ static Suite *webrtc_relay_suite()
   tcase_add_test(relay, wrong_password_is_an_error_that_names_the_server);
   tcase_add_test(relay, server_that_is_not_there_is_an_error_that_names_it);
   tcase_add_test(relay, wrong_password_is_a_warning_where_there_are_other_ways);
+  tcase_add_test(relay, refusing_server_is_named_while_another_works);
   tcase_add_test(relay, no_turn_server_is_an_error);
   tcase_add_test(relay, servers_and_credentials_of_link_fields);
   tcase_add_test(relay, servers_of_a_counter_offer);

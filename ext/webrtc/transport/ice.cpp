@@ -225,20 +225,39 @@ void Ice::add_server(const ParsedIceServer &server)
     has_stun_ = true;
     return;
   }
-  if (relays_ >= NICE_CANDIDATE_MAX_TURN_SERVERS)
-    return;
-  relays_++;
-  if (std::find(relay_names_.begin(), relay_names_.end(), server.name) == relay_names_.end())
-    relay_names_.push_back(server.name);
-  nice_agent_set_relay_info(
-      agent_.get(), stream_, kComponent, server.host.c_str(), server.port, server.username.c_str(),
-      server.credential.c_str(),
-      server.kind == IceServerKind::TurnTcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP);
+  if (relays_.size() < NICE_CANDIDATE_MAX_TURN_SERVERS &&
+      nice_agent_set_relay_info(agent_.get(), stream_, kComponent, server.host.c_str(), server.port,
+                                server.username.c_str(), server.credential.c_str(),
+                                server.kind == IceServerKind::TurnTcp ? NICE_RELAY_TYPE_TURN_TCP
+                                                                      : NICE_RELAY_TYPE_TURN_UDP))
+    relays_.push_back({.host = server.host, .name = server.name});
 }
 
+// A name may stand for several addresses, of which one is enough.
 std::vector<std::string> Ice::silent_relays() const
 {
-  return has_relay_ ? std::vector<std::string>() : relay_names_;
+  std::vector<std::string> names;
+  for (const Relay &relay : relays_) {
+    const bool has_answered = std::any_of(relays_.begin(), relays_.end(), [&](const Relay &other) {
+      return other.name == relay.name && other.has_answered;
+    });
+    if (!has_answered && std::find(names.begin(), names.end(), relay.name) == names.end())
+      names.push_back(relay.name);
+  }
+  return names;
+}
+
+// The candidate that a signal gives is a copy, which has lost its server. Its priority tells: the
+// local preference (RFC 8445 §5.1.2.1) is the place of the server among all, then that of our
+// address.
+void Ice::note_relay(const NiceCandidate *candidate)
+{
+  const guint place = (candidate->priority >> 8) / NICE_CANDIDATE_MAX_LOCAL_ADDRESSES %
+                      NICE_CANDIDATE_MAX_TURN_SERVERS;
+  for (Relay &relay : relays_)
+    if (place < relays_.size() && relay.host == relays_[place].host)
+      relay.has_answered = true;
+  has_relay_ = true;
 }
 
 Status Ice::gather()
@@ -339,7 +358,8 @@ IceSendOutcome Ice::send(std::span<const uint8_t> datagram)
 
 void Ice::on_candidate(NiceCandidate *candidate)
 {
-  has_relay_ = has_relay_ || candidate->type == NICE_CANDIDATE_TYPE_RELAYED;
+  if (candidate->type == NICE_CANDIDATE_TYPE_RELAYED)
+    note_relay(candidate);
   if (settings_.relay_only && candidate->type != NICE_CANDIDATE_TYPE_RELAYED)
     return;
   const CStr line(nice_agent_generate_local_candidate_sdp(agent_.get(), candidate));

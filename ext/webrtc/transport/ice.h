@@ -85,9 +85,11 @@ public:
   const std::vector<std::string> &candidates() const { return candidates_; }
   bool is_gathered() const { return is_gathered_; }
   const IceFigures &figures() const { return figures_; }
-  // The names of the TURN servers where none of them has given an address until now. Which one an
-  // address is from is not known: libnice does not say.
+  // The names of the TURN servers that have given no address until now. Of several on one machine
+  // one is enough: libnice drops what comes to the same address again.
   std::vector<std::string> silent_relays() const;
+  // Whether another one has.
+  bool has_relay() const { return has_relay_; }
   // The addresses of the pair in use; empty when there is none.
   std::pair<std::string, std::string> selected_pair() const;
 
@@ -125,6 +127,7 @@ private:
   void widen_sockets();
   void let_go();
   void on_candidate(NiceCandidate *candidate);
+  void note_relay(const NiceCandidate *candidate);
   void on_state(guint state);
   static void receive(NiceAgent *agent, guint stream, guint component, guint size, gchar *data,
                       gpointer self);
@@ -140,8 +143,12 @@ private:
   bool is_gathered_ = false;
   IceCredentials remote_credentials_;
   bool has_stun_ = false;
-  size_t relays_ = 0;
-  std::vector<std::string> relay_names_;
+  struct Relay {
+    std::string host;
+    std::string name;
+    bool has_answered = false;
+  };
+  std::vector<Relay> relays_;  // In the order in which libnice got them.
   bool has_relay_ = false;
   NiceComponentState component_state_ = NICE_COMPONENT_STATE_DISCONNECTED;
   IceState state_ = IceState::Checking;

@@ -316,12 +316,14 @@ Failure TransportImpl::no_relay_of(const std::vector<std::string> &servers) cons
   for (const std::string &name : servers)
     names.append(names.empty() ? "" : ", ").append(name);
   const bool is_one = servers.size() == 1;
-  return Failure{0,
-                 std::string(is_one ? "The TURN server " : "The TURN servers ") + names +
-                     (is_one ? " gives" : " give") +
-                     " no relay address. Check the address, the user and the password" +
-                     (settings_.relay_only ? ", or set ice-transport-policy to all." : "."),
-                 "no allocation (RFC 8656)"};
+  return Failure{
+      0,
+      std::string(is_one ? "The TURN server " : "The TURN servers ") + names +
+          (is_one ? " gives" : " give") +
+          " no relay address. Check the address, the user and the password" +
+          (settings_.relay_only && !ice_->has_relay() ? ", or set ice-transport-policy to all."
+                                                      : "."),
+      "no allocation (RFC 8656)"};
 }
 
 // Who sends authentic packets is alive, and some checks were lost on the way. Once in a row: then
