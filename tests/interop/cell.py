@@ -105,7 +105,7 @@ def main():
     parser.add_argument("--encoded", action="store_true")
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("direction", choices=["publish", "play"])
-    parser.add_argument("codec", choices=["vp8", "h264"])
+    parser.add_argument("codec", choices=["vp8", "vp9", "h264"])
     given = parser.parse_args()
     options = {"relay": given.peer == "coturn"}
     try:

@@ -58,7 +58,7 @@ class Ours:
             text += sources(f"{chains[0]}video_0", f"{chains[1]}audio_0")
         else:
             raw = ("", "") if not encoded else (
-                {"vp8": "vp8dec !", "h264": "h264parse ! avdec_h264 !"}[codec], "opusdec !")
+                {"vp8": "vp8dec !", "vp9": "vp9dec !", "h264": "h264parse ! avdec_h264 !"}[codec], "opusdec !")
             text = (f"slwhepsrc name=rtc whep-endpoint=\"{url}\" "
                     f"rtc.video_0 ! queue ! {raw[0]} {Receiver.VIDEO} "
                     f"rtc.audio_0 ! queue ! {raw[1]} {Receiver.AUDIO} ")

@@ -20,17 +20,20 @@ RAW_AUDIO = (f"audio/x-raw,format=S16LE,layout=interleaved,rate={pattern.RATE},"
              f"channels={pattern.CHANNELS}")
 ENCODERS = {
     "vp8": "vp8enc deadline=1 cpu-used=8 keyframe-max-dist=30 target-bitrate=800000",
+    "vp9": "vp9enc deadline=1 cpu-used=8 lag-in-frames=0 keyframe-max-dist=30 target-bitrate=800000",
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 bitrate=800 ! "
             "video/x-h264,profile=constrained-baseline,stream-format=byte-stream,alignment=au",
     "opus": "opusenc bitrate=64000",
 }
 DECODERS = {
     "vp8": "rtpvp8depay ! vp8dec",
+    "vp9": "rtpvp9depay ! vp9dec",
     "h264": "rtph264depay ! h264parse ! avdec_h264",
     "opus": "rtpopusdepay ! opusdec",
 }
 PAYLOADERS = {
     "vp8": ("rtpvp8pay", "VP8", 90000, 96),
+    "vp9": ("rtpvp9pay", "VP9", 90000, 99),
     "h264": ("rtph264pay config-interval=-1 aggregate-mode=zero-latency", "H264", 90000, 97),
     "opus": ("rtpopuspay", "OPUS", 48000, 98),
 }

@@ -160,6 +160,8 @@ func (s *session) take(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 	switch codec {
 	case "vp8":
 		depacketizer = &codecs.VP8Packet{}
+	case "vp9":
+		depacketizer = &codecs.VP9Packet{}
 	case "h264":
 		depacketizer = &codecs.H264Packet{}
 	}
@@ -197,6 +199,10 @@ func (s *session) take(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 func isKeyFrame(codec string, data []byte) bool {
 	if codec == "vp8" {
 		return len(data) > 0 && data[0]&1 == 0
+	}
+	if codec == "vp9" {
+		// Frame marker 2, profile 0, no frame that is shown again, frame type 0.
+		return len(data) > 0 && data[0]&0xfc == 0x80
 	}
 	return codec == "h264" && strings.Contains(string(data), "\x00\x00\x01\x65")
 }
