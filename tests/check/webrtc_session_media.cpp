@@ -80,7 +80,8 @@ GST_START_TEST(test_encoded_input)
   const std::string sound = std::string(kRawAudio) + " ! ";
   check_encoded(MediaKind::Video, video_of(vp8()), (raw + "vp8enc deadline=1 cpu-used=8").c_str(),
                 "vp8dec");
-  check_encoded(MediaKind::Video, video_of(vp9()), (raw + "vp9enc deadline=1 cpu-used=8").c_str(),
+  check_encoded(MediaKind::Video, video_of(vp9()),
+                (std::string(kRawVideo) + ",format=I420 ! vp9enc deadline=1 cpu-used=8").c_str(),
                 "vp9dec");
   check_encoded(MediaKind::Video, video_of(h264()),
                 (raw + "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! "

@@ -47,8 +47,9 @@ GST_END_TEST
 
 GST_START_TEST(encoded_vp9_goes_as_it_is)
 {
-  check_codec("VP9", "video/x-vp9",
-              std::string(kVideo) + " ! vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30");
+  check_codec(
+      "VP9", "video/x-vp9",
+      std::string(kVideo) + ",format=I420 ! vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30");
 }
 GST_END_TEST
 

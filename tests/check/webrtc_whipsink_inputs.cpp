@@ -38,6 +38,21 @@ GST_START_TEST(odd_sizes)
 }
 GST_END_TEST
 
+// Whatever the colours are, it is the profile 0 that the offer has.
+GST_START_TEST(formats_of_colours)
+{
+  for (const auto &[codec, format] :
+       {std::pair("VP9", "Y444"), std::pair("VP9", "I420_10LE"), std::pair("H264", "Y444")}) {
+    WhipServer server({.codecs = {codec}});
+    Publisher publisher(
+        server, "",
+        to("video_0", "videotestsrc is-live=true ! " + size(320, 240) + ",format=" + format));
+    publisher.play();
+    check_flows(publisher, server, MediaKind::Video, 5);
+  }
+}
+GST_END_TEST
+
 // The streams go on with the same SSRC: the receiver's SRTP must be able to follow the numbers.
 GST_START_TEST(sizes_change_in_the_stream)
 {
@@ -158,6 +173,7 @@ static Suite *webrtc_whipsink_inputs_suite()
   TCase *tc = tcase_create("inputs");
   tcase_set_timeout(tc, 60);
   tcase_add_test(tc, odd_sizes);
+  tcase_add_test(tc, formats_of_colours);
   tcase_add_test(tc, sizes_change_in_the_stream);
   tcase_add_test(tc, sound_of_any_rate);
   tcase_add_test(tc, rates_change_in_the_stream);

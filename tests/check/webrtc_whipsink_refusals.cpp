@@ -218,6 +218,22 @@ GST_START_TEST(other_profiles_of_h264_are_refused)
 }
 GST_END_TEST
 
+GST_START_TEST(other_profiles_of_vp9_are_refused)
+{
+  WhipServer server({.codecs = {"VP9"}});
+  Publisher publisher(
+      server, "",
+      to("video_0", std::string(kVideo) + ",format=Y444 ! vp9enc deadline=1 cpu-used=8"));
+  publisher.play();
+  const auto error = publisher.error();
+  ck_assert_msg(error.is(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT) &&
+                    error.text.find("the profile 1") != std::string::npos &&
+                    error.text.find("accepted 0") != std::string::npos,
+                "%s", error.text.c_str());
+  ck_assert_uint_eq(server.buffers(MediaKind::Video), 0);
+}
+GST_END_TEST
+
 static Suite *webrtc_whipsink_refusals_suite()
 {
   GST_ELEMENT_REGISTER(slwhipsink, nullptr);
@@ -235,6 +251,7 @@ static Suite *webrtc_whipsink_refusals_suite()
   tcase_add_test(refusals, refused_kind_is_dropped_and_said);
   tcase_add_test(refusals, refused_codecs_are_an_error);
   tcase_add_test(refusals, other_profiles_of_h264_are_refused);
+  tcase_add_test(refusals, other_profiles_of_vp9_are_refused);
   suite_add_tcase(suite, refusals);
   return suite;
 }

@@ -30,6 +30,8 @@ struct EncoderEntry {
   const char *structure_property;
   const char *output_caps;  // What follows the encoder as a filter.
   std::vector<EncoderSetting> settings;
+  // A filter before the encoder, where it would make another profile of other formats; null: none.
+  const char *input_caps = nullptr;
 };
 
 // By preference: hardware first, within a codec.

@@ -9,7 +9,9 @@
 #include <gst/video/video.h>
 
 #include "ext/webrtc/session/codecs.h"
+#include "ext/webrtc/session/h264check.h"
 #include "ext/webrtc/session/mid_demux.h"
+#include "ext/webrtc/session/vp9check.h"
 #include "gst/support/element_shell.h"
 
 namespace streamlib::webrtc {
@@ -237,6 +239,8 @@ Status SendChain::build(const SendChainConfig &config, GstCaps *input)
       add("audioresample");
       elements.push_back(make_filter("audio/x-raw, channels=(int)[ 1, 2 ]"));
     }
+    if (entry_->input_caps != nullptr)
+      elements.push_back(make_filter(entry_->input_caps));
     elements.push_back(encoder_);
     elements.push_back(make_filter(entry_->output_caps));
   }
@@ -251,7 +255,12 @@ Status SendChain::build(const SendChainConfig &config, GstCaps *input)
                      "The peer's profile-level-id is no such thing: " +
                          std::string(codec_parameter(codec_, "profile-level-id")),
                      "RFC 6184 §8.1"};
-    check_ = std::make_unique<H264Check>(*accepted);
+    refuse_ = [check = H264Check(*accepted)](const uint8_t *data, size_t size) mutable {
+      return check.refuse(data, size);
+    };
+  } else if (std::string_view(facts->name) == "VP9") {
+    refuse_ = [check = Vp9Check(codec_parameter(codec_, "profile-id"))](
+                  const uint8_t *data, size_t size) { return check.refuse(data, size); };
   }
   auto payloader = make_payloader(config);
   if (!payloader)
@@ -292,10 +301,10 @@ void SendChain::add_probes(GstElement *payloader)
 
 bool SendChain::refuses(GstBuffer *buffer)
 {
-  if (!check_ || is_refused_)
+  if (!refuse_ || is_refused_)
     return is_refused_;
   const support::MappedBuffer map(buffer, GST_MAP_READ);
-  const std::string reason = map ? check_->refuse(map.data(), map.size()) : std::string();
+  const std::string reason = map ? refuse_(map.data(), map.size()) : std::string();
   if (reason.empty())
     return false;
   is_refused_ = true;

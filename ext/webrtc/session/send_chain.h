@@ -12,7 +12,6 @@
 
 #include "ext/webrtc/parameters.h"
 #include "ext/webrtc/session/encoders.h"
-#include "ext/webrtc/session/h264check.h"
 #include "ext/webrtc/session/keyframe_throttle.h"
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
@@ -79,7 +78,8 @@ private:
   KeyframeThrottle *throttle_;
   RtpPlace *place_;
   support::GObjectPtr<GstElement> payloader_;
-  std::unique_ptr<H264Check> check_;
+  // Why an encoded picture cannot be sent; empty: it can.
+  std::function<std::string(const uint8_t *data, size_t size)> refuse_;
   bool is_refused_ = false;
   support::PadProbe media_probe_;
   support::PadProbe upstream_probe_;
