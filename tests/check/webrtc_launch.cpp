@@ -123,6 +123,28 @@ GST_START_TEST(interrupt_of_gst_launch_ends_the_session)
 }
 GST_END_TEST
 
+// Before there are pads, too, and where one never comes.
+GST_START_TEST(interrupt_of_gst_launch_ends_what_has_not_begun)
+{
+  FarPlan plan;
+  if (__i__ == 1)
+    plan.video.clear();
+  WhepServer server(plan);
+  if (__i__ == 0)
+    server.kill();
+  const TextFile file("");
+  Program program(launch("slwhepsrc name=play whep-endpoint=" + server.endpoint() +
+                         " play. ! videoconvert ! fakesink play. ! audio/x-opus ! matroskamux ! "
+                         "filesink location=" +
+                         file.name()));
+  if (__i__ == 1)
+    ck_assert(eventually([&] { return server.sessions() == 1; }, 30000));
+  sleep_ms(2000);
+  ck_assert_int_le(program.interrupt(), limit_ms(2000));
+  ck_assert_int_eq(server.deletes, server.posts);
+}
+GST_END_TEST
+
 GST_START_TEST(graph_publishes)
 {
   WhipServer server;
@@ -187,6 +209,7 @@ static Suite *webrtc_launch_suite()
   TCase *tc = tcase_create("launch");
   tcase_set_timeout(tc, 60);
   tcase_add_test(tc, interrupt_of_gst_launch_ends_the_session);
+  tcase_add_loop_test(tc, interrupt_of_gst_launch_ends_what_has_not_begun, 0, 2);
   tcase_add_test(tc, graph_publishes);
   tcase_add_test(tc, graph_plays);
   tcase_add_test(tc, error_of_the_peer_restarts_the_node);

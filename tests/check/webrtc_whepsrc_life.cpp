@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ext/webrtc/gstslwhepsrc.h"
 #include "whep_stage.h"
 
 using namespace fixture;
+using streamlib::support::adopt_object;
 
 namespace {
 
@@ -102,6 +104,34 @@ GST_START_TEST(test_starts_and_stops)
 }
 GST_END_TEST
 
+// An application that wants the end, as gst-launch-1.0 -e does, gets it: what waits for pads that
+// have not come, or never will, too.
+GST_START_TEST(test_end_comes_without_pads)
+{
+  FarPlan plan;
+  if (__i__ == 1)
+    plan.video.clear();
+  WhepServer server(plan);
+  if (__i__ == 0)
+    server.kill();
+  GST_ELEMENT_REGISTER(slwhepsrc, nullptr);
+  const std::string line = "slwhepsrc name=play whep-endpoint=" + server.endpoint() +
+                           " play. ! videoconvert ! fakesink play. ! audioconvert ! fakesink";
+  const auto pipeline = adopt_object(gst_parse_launch(line.c_str(), nullptr));
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  if (__i__ == 1)
+    ck_assert(eventually([&] { return server.sessions() == 1; }));
+  sleep_ms(300);
+  const gint64 begin = g_get_monotonic_time();
+  ck_assert(gst_element_send_event(pipeline.get(), gst_event_new_eos()));
+  ck_assert(message_of(pipeline.get(), GST_MESSAGE_EOS, 5000));
+  ck_assert_int_lt(g_get_monotonic_time() - begin, kMaxStopUs);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  const auto play = adopt_object(gst_bin_get_by_name(GST_BIN(pipeline.get()), "play"));
+  ck_assert_int_eq(play.get()->numpads, 0);
+}
+GST_END_TEST
+
 static Suite *webrtc_whepsrc_life_suite()
 {
   Suite *suite = suite_create("webrtc-whepsrc-life");
@@ -110,6 +140,7 @@ static Suite *webrtc_whepsrc_life_suite()
   tcase_add_test(tcase, test_null_and_ready_and_back);
   tcase_add_test(tcase, test_server_that_never_answers);
   tcase_add_test(tcase, test_starts_and_stops);
+  tcase_add_loop_test(tcase, test_end_comes_without_pads, 0, 2);
   suite_add_tcase(suite, tcase);
   return suite;
 }

@@ -29,7 +29,7 @@ std::vector<Codec> received_codecs(const SessionMedia &media)
 }  // namespace
 
 Player::Player(GstBin *element, std::function<void()> state_changed)
-    : element_(element), state_changed_(std::move(state_changed))
+    : element_(element), state_changed_(std::move(state_changed)), late_pads_(GST_ELEMENT(element))
 {
   g_mutex_init(&mutex_);
 }
@@ -119,6 +119,7 @@ void Player::clear()
   for (const auto &output : outputs)
     gst_element_remove_pad(GST_ELEMENT(element_), output->pad());
   outputs.clear();
+  late_pads_.clear();
   if (!session)
     return;
   gst_element_set_state(session->bin(), GST_STATE_NULL);
@@ -177,6 +178,12 @@ void Player::peer_media_begun(const std::vector<SessionMedia> &media)
     gst_element_no_more_pads(GST_ELEMENT(element_));
 }
 
+GstPadTemplate *Player::template_of(MediaKind kind) const
+{
+  return gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(element_),
+                                            (std::string(name_of(kind)) + "_%u").c_str());
+}
+
 // Those that are not there yet: a peer that comes back may have more than before.
 void Player::make_pads(const std::vector<SessionMedia> &media)
 {
@@ -199,15 +206,16 @@ void Player::make_pads(const std::vector<SessionMedia> &media)
                                                 : settings_.session.audio_latency_ms);
     settings.group_id = group_id_;
     settings.request_keyframe = [raw = session.get()] { raw->request_keyframe(); };
-    const std::string name = name_of(kind);
-    GstPadTemplate *pad_template =
-        gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(element_), (name + "_%u").c_str());
-    made.push_back(std::make_shared<PlayOutput>(element_, pad_template, name + "_0",
+    made.push_back(std::make_shared<PlayOutput>(element_, template_of(kind),
+                                                std::string(name_of(kind)) + "_0",
                                                 std::move(settings), received_codecs(section)));
     all.push_back(made.back());
   }
   if (made.empty())
     return;
+  // Who links "the" pad, as in a launch line, means the picture.
+  std::stable_partition(made.begin(), made.end(),
+                        [](const auto &output) { return output->kind() == MediaKind::Video; });
   const auto collection = adopt_object(gst_stream_collection_new("webrtc"));
   for (const auto &output : all)
     gst_stream_collection_add_stream(collection.get(),
@@ -228,13 +236,42 @@ void Player::make_pads(const std::vector<SessionMedia> &media)
 // Not in the I/O context: whoever is behind the pads may block.
 void Player::end_pads()
 {
+  struct Call {
+    Player *self;  // The element keeps it, which is kept until the call returns.
+    std::shared_ptr<MediaSession> session;
+    guint run;
+    guint group_id;
+  };
   gst_element_call_async(
       GST_ELEMENT(element_),
       [](GstElement *, gpointer data) {
-        (*static_cast<std::shared_ptr<MediaSession> *>(data))->end_outputs();
+        const auto *call = static_cast<Call *>(data);
+        if (!call->session)
+          return;
+        call->session->end_outputs();
+        if (call->self->is_eos_)
+          call->self->end_missing_pads(call->run, call->group_id);
       },
-      new std::shared_ptr<MediaSession>(session()),
-      [](gpointer data) { delete static_cast<std::shared_ptr<MediaSession> *>(data); });
+      new Call{this, session(), late_pads_.run(), group_id_},
+      [](gpointer data) { delete static_cast<Call *>(data); });
+}
+
+// The peer is over: no pads come any more.
+void Player::end_missing_pads(guint run, guint group_id)
+{
+  std::vector<MediaKind> missing = {MediaKind::Video, MediaKind::Audio};
+  size_t there;
+  {
+    const MutexLock lock(mutex_);
+    there = outputs_.size();
+    for (const auto &output : outputs_)
+      std::erase(missing, output->kind());
+  }
+  for (const MediaKind kind : missing)
+    late_pads_.add(run, std::string(name_of(kind)) + "_0", template_of(kind), group_id);
+  if (there == 0 && run == late_pads_.run())
+    gst_element_no_more_pads(GST_ELEMENT(element_));
+  late_pads_.end(run);
 }
 
 StructurePtr Player::stats() const

@@ -11,6 +11,7 @@
 #include <gst/gst.h>
 
 #include "ext/webrtc/peer/peer.h"
+#include "ext/webrtc/play/late_pads.h"
 #include "ext/webrtc/play/play_output.h"
 #include "ext/webrtc/session/media_session.h"
 #include "gst/support/ownership.h"
@@ -36,8 +37,8 @@ public:
   bool prepare(const PlayerSettings &settings);
   // Control, in PAUSED: begins to connect, and returns at once.
   void begin(const PlayerSettings &settings);
-  // Any thread, from PAUSED on: the connection ends, and then all pads do. False where nothing was
-  // begun.
+  // Any thread, from PAUSED on: the connection ends, and then all pads do, those of media that
+  // never came included. False where nothing was begun.
   bool end_stream();
   // Control, still in PAUSED: the end, with its last words. False where it does not come in time.
   bool end();
@@ -58,8 +59,10 @@ private:
   void bye_sent() override;
   void bye_received(uint32_t) override {}
 
+  GstPadTemplate *template_of(MediaKind kind) const;
   void make_pads(const std::vector<SessionMedia> &media);
   void end_pads();
+  void end_missing_pads(guint run, guint group_id);
   std::shared_ptr<MediaSession> session() const;
   std::shared_ptr<Peer> peer() const;
 
@@ -71,6 +74,7 @@ private:
   std::atomic<bool> was_connected_ = false;
   std::atomic<bool> is_eos_ = false;  // The pads end with the connection.
   guint group_id_ = 0;
+  LatePads late_pads_;
 
   // A leaf; guards what follows, but not what is behind the pointers.
   mutable GMutex mutex_;
