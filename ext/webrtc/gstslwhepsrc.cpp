@@ -233,14 +233,15 @@ void install_properties(GObjectClass *klass)
 {
   install_property(
       klass, Prop::AudioLatency,
-      g_param_spec_uint("audio-latency", "Audio latency",
-                        "Of the jitter buffer of audio, in milliseconds", 0, kMaxLatencyMs,
-                        SessionSettings().audio_latency_ms, kPropertyReady));
+      g_param_spec_uint(
+          "audio-latency", "Audio latency",
+          "Time that audio waits in its jitter buffer for late packets, in milliseconds", 0,
+          kMaxLatencyMs, SessionSettings().audio_latency_ms, kPropertyReady));
   install_property(
       klass, Prop::VideoLatency,
       g_param_spec_uint("video-latency", "Video latency",
-                        "Of the jitter buffer of video, in milliseconds: in this time "
-                        "lost packets are asked for again",
+                        "Time that video waits in its jitter buffer for late packets, and for "
+                        "lost ones that are sent again, in milliseconds",
                         0, kMaxLatencyMs, SessionSettings().video_latency_ms, kPropertyReady));
   install_connection_properties(klass, kFirst, PeerRole::Receiver);
 }
@@ -262,7 +263,7 @@ static void gst_sl_whep_src_class_init(GstSlWhepSrcClass *klass)
   element_class->send_event = send_event;
   gst_element_class_add_static_pad_template(element_class, &video_template);
   gst_element_class_add_static_pad_template(element_class, &audio_template);
-  gst_element_class_set_static_metadata(element_class, "WHEP source", "Source/Network",
+  gst_element_class_set_static_metadata(element_class, "WHEP source", "Source/Network/WebRTC",
                                         "Plays from a WebRTC server by WHEP",
                                         "The gst-streamlib authors");
 }

@@ -401,14 +401,14 @@ void install_properties(GObjectClass *klass)
                                        "Codecs to offer, best first, with commas between them: "
                                        "H264, VP8, VP9; all by default",
                                        nullptr, kPropertyReady));
-  install_property(
-      klass, Prop::VideoBitrate,
-      g_param_spec_uint("video-bitrate", "Video bitrate", "Of the encoder of raw video, in bit/s",
-                        1000, G_MAXINT, defaults.video_bitrate, kPropertyPlaying));
-  install_property(
-      klass, Prop::AudioBitrate,
-      g_param_spec_uint("audio-bitrate", "Audio bitrate", "Of the encoder of raw audio, in bit/s",
-                        4000, 650000, defaults.audio_bitrate, kPropertyPlaying));
+  install_property(klass, Prop::VideoBitrate,
+                   g_param_spec_uint("video-bitrate", "Video bitrate",
+                                     "Bitrate of the encoder of raw video, in bit/s", 1000,
+                                     G_MAXINT, defaults.video_bitrate, kPropertyPlaying));
+  install_property(klass, Prop::AudioBitrate,
+                   g_param_spec_uint("audio-bitrate", "Audio bitrate",
+                                     "Bitrate of the encoder of raw audio, in bit/s", 4000, 650000,
+                                     defaults.audio_bitrate, kPropertyPlaying));
   install_property(klass, Prop::KeyframeInterval,
                    g_param_spec_uint("keyframe-interval", "Keyframe interval",
                                      "Longest time between keyframes of the encoder of raw video, "
@@ -428,7 +428,7 @@ void finalize(GObject *object)
 
 static void gst_sl_whip_sink_class_init(GstSlWhipSinkClass *klass)
 {
-  GST_DEBUG_CATEGORY_INIT(gst_sl_whip_sink_debug, "slwhipsink", 0, "slwhipsink element");
+  GST_DEBUG_CATEGORY_INIT(gst_sl_whip_sink_debug, "slwhipsink", 0, "WHIP sink");
   auto *object = G_OBJECT_CLASS(klass);
   object->set_property = set_property;
   object->get_property = get_property;
@@ -445,10 +445,9 @@ static void gst_sl_whip_sink_class_init(GstSlWhipSinkClass *klass)
         element, gst_pad_template_new(kind == MediaKind::Video ? kVideoTemplate : kAudioTemplate,
                                       GST_PAD_SINK, GST_PAD_REQUEST, caps.get()));
   }
-  gst_element_class_set_static_metadata(element, "StreamLib WHIP Sink", "Sink/Network/WebRTC",
-                                        "Publishes video and audio to a WHIP server",
-                                        "The gst-streamlib developers");
-  gst_type_mark_as_plugin_api(peer_state_get_type(), GstPluginAPIFlags{});
+  gst_element_class_set_static_metadata(element, "WHIP sink", "Sink/Network/WebRTC",
+                                        "Publishes video and audio to a WebRTC server by WHIP",
+                                        "The gst-streamlib authors");
 }
 
 static void gst_sl_whip_sink_init(GstSlWhipSink *self)

@@ -189,8 +189,12 @@ Status WhipPublisher::begin()
     media.push_back({entry.kind, std::move(*codecs)});
   }
   if (media.empty())
-    return Failure{GST_STREAM_ERROR_WRONG_TYPE,
-                   "There is nothing to send. Link a source to the pad video_0 or audio_0.", ""};
+    return Failure{
+        GST_STREAM_ERROR_WRONG_TYPE,
+        "There is nothing to send. Link a source to the pad video_0 or audio_0 before PAUSED; "
+        "behind an element whose pads come later, such as decodebin, by a queue that is "
+        "linked to the pad by name.",
+        ""};
   const auto made =
       Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
   const MutexLock lock(mutex_);

@@ -144,8 +144,14 @@ GST_START_TEST(properties_are_those_of_the_page)
       const std::string blurb = g_param_spec_get_blurb(specs[i]);
       ck_assert_msg(text.find("`" + property) != std::string::npos, "%s: %s is not on the page",
                     name, spec->name);
-      ck_assert_msg(g_ascii_isupper(blurb[0]) || blurb.find("://") != std::string::npos, "%s",
-                    blurb.c_str());
+      ck_assert_msg(g_ascii_isupper(blurb[0]), "%s", blurb.c_str());
+      // It is a whole where the name of the property does not stand before it.
+      for (const char *word : {"Of ", "For ", "Before ", "After "})
+        ck_assert_msg(!blurb.starts_with(word), "%s", blurb.c_str());
+      if (G_IS_PARAM_SPEC_STRING(spec))
+        ck_assert_msg(blurb.find("default") != std::string::npos ||
+                          blurb.find("to be set") != std::string::npos || property == "turn-server",
+                      "%s: what is it when it is not set: %s", name, blurb.c_str());
       if (G_IS_PARAM_SPEC_UINT(spec) && property != "reconnect-attempts")
         ck_assert_msg(
             blurb.find("seconds") != std::string::npos || blurb.find("bit/s") != std::string::npos,
@@ -156,6 +162,9 @@ GST_START_TEST(properties_are_those_of_the_page)
       ck_assert_int_eq((spec->flags & GST_PARAM_MUTABLE_READY) != 0, !is_rate && !is_read_only);
     }
     g_free(specs);
+    const char *klass = gst_element_class_get_metadata(GST_ELEMENT_GET_CLASS(element.get()),
+                                                       GST_ELEMENT_METADATA_KLASS);
+    ck_assert_msg(g_str_has_suffix(klass, "/Network/WebRTC"), "%s", klass);
   }
 }
 GST_END_TEST

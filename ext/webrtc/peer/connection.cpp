@@ -273,6 +273,7 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
   described_ = make_offer(local_side());
   is_described_ = true;
   signalling_.set_fragment(fragment_of(described_));
+  note_offer();
   auto opened = co_await post();
   if (!opened)
     co_return failure_of(opened.take_error());
@@ -292,11 +293,16 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
                              begun.error().text, begun.error().debug);
   }
   auto parsed = parse_description(opened->sdp, SdpType::Answer);
-  if (!parsed)
+  if (!parsed) {
+    owner_.noted(GST_LEVEL_LOG, "its description:\n" + opened->sdp);
     co_return sdp_failure("answer", parsed.error());
+  }
   auto negotiated = accept_answer(described_, *parsed);
-  if (!negotiated)
+  if (!negotiated) {
+    owner_.noted(GST_LEVEL_LOG, "its description:\n" + opened->sdp);
     co_return sdp_failure("answer", negotiated.error());
+  }
+  note_answer(opened->sdp, *negotiated);
   co_return std::move(*negotiated);
 }
 
@@ -323,6 +329,7 @@ Task<ConnectionResult<Negotiated>> Connection::answer_offer(const Opened *opened
     co_return sdp_failure("offer", answer.error());
   described_ = std::move(answer->description);
   is_described_ = true;
+  note_answer(opened->sdp, answer->negotiated);
   signalling_.set_fragment(fragment_of(described_));
   auto answered =
       co_await signalling_.answer(write_description(described_)).under(cancellable_.get());
@@ -386,6 +393,7 @@ Task<ConnectionResult<Done>> Connection::connect()
     co_return transport_failure();
   was_connected_ = true;
   reached_us_ = g_get_monotonic_time();
+  note_connected("connected");
   session_.set_connected(true);
   co_return Done{};
 }

@@ -32,6 +32,8 @@ using ConnectionResult = support::Result<T, ConnectionFailure>;
 // thread that may block.
 class ConnectionOwner {
 public:
+  // For the log.
+  virtual void noted(GstDebugLevel level, const std::string &text) = 0;
   virtual void warned(const PeerProblem &problem) = 0;
   virtual void transport_made(std::shared_ptr<Transport> transport) = 0;
   virtual void media_begun(const std::vector<SessionMedia> &media) = 0;
@@ -89,6 +91,10 @@ private:
   enum class RestartOutcome { Connected, MayPass, Refused };
   support::Task<RestartOutcome> try_restart();
   support::Task<RestartOutcome> exchange_restart();
+  // connection_log.cpp
+  void note_offer();
+  void note_answer(const std::string &sdp, const Negotiated &negotiated);
+  void note_connected(const char *how);
   // connection_liveness.cpp
   std::optional<ConnectionFailure> silence() const;
   void note_quiet();

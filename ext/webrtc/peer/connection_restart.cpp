@@ -46,6 +46,8 @@ Task<bool> Connection::restore()
   reached_us_ = g_get_monotonic_time();
   // The peer has missed pictures, and not every one of them asks.
   session_.send_keyframe();
+  note_connected(is_restarted ? "found again by an ICE restart; it was connected"
+                              : "heard again; it was connected");
   owner_.resumed(is_restarted);
   co_return true;
 }

@@ -28,6 +28,13 @@ constexpr guint kLookMs = 1000;
 // A wait that other waits lead to ends a little later than they do.
 constexpr gint64 kMarginUs = 300 * 1000;
 
+// Its element's: what a user has asked for.
+GstDebugCategory *category_of(PeerRole role)
+{
+  return role == PeerRole::Sender ? _gst_debug_category_new("slwhipsink", 0, "WHIP sink")
+                                  : _gst_debug_category_new("slwhepsrc", 0, "WHEP source");
+}
+
 class PeerImpl final : public Peer,
                        public std::enable_shared_from_this<PeerImpl>,
                        private ConnectionOwner {
@@ -40,7 +47,8 @@ public:
         settings_(std::move(settings)),
         media_(std::move(media)),
         session_(session),
-        listener_(listener)
+        listener_(listener),
+        category_(category_of(settings_.role))
   {
     g_mutex_init(&mutex_);
     g_cond_init(&over_changed_);
@@ -132,7 +140,16 @@ private:
   void finish();
   void set_state(PeerState state);
 
-  void warned(const PeerProblem &problem) override { listener_.peer_warned(problem); }
+  void noted(GstDebugLevel level, const std::string &text) override
+  {
+    GST_CAT_LEVEL_LOG(category_, level, element_.get(), "%s", text.c_str());
+  }
+  void warn(const PeerProblem &problem)
+  {
+    noted(GST_LEVEL_WARNING, problem.text);
+    listener_.peer_warned(problem);
+  }
+  void warned(const PeerProblem &problem) override { warn(problem); }
   void transport_made(std::shared_ptr<Transport> transport) override
   {
     const MutexLock lock(mutex_);
@@ -144,7 +161,7 @@ private:
   }
   void interrupted(const PeerProblem &problem) override
   {
-    listener_.peer_warned(problem);
+    warn(problem);
     set_state(PeerState::Reconnecting);
   }
   void resumed(bool by_restart) override
@@ -161,6 +178,7 @@ private:
   const std::vector<PeerMedia> media_;
   MediaSession &session_;
   PeerListener &listener_;
+  GstDebugCategory *const category_;
 
   // I/O context.
   std::unique_ptr<Connection> connection_;
@@ -184,8 +202,11 @@ private:
 
 void PeerImpl::set_state(PeerState state)
 {
-  if (state_.exchange(state) != state)
-    listener_.peer_state_changed(state);
+  const PeerState before = state_.exchange(state);
+  if (before == state)
+    return;
+  noted(GST_LEVEL_INFO, std::string(name_of(before)) + " -> " + name_of(state));
+  listener_.peer_state_changed(state);
 }
 
 bool PeerImpl::may_retry(const ConnectionFailure &failure) const
@@ -205,6 +226,7 @@ bool PeerImpl::may_retry(const ConnectionFailure &failure) const
 Task<ConnectionFailure> PeerImpl::connect_once(RetryPolicy *policy)
 {
   attempts_++;
+  noted(GST_LEVEL_INFO, "attempt " + std::to_string(attempts_));
   connection_ = std::make_unique<Connection>(context_, settings_, media_, session_,
                                              static_cast<ConnectionOwner &>(*this));
   connection_->set_left_sessions(std::move(left_sessions_));
@@ -260,6 +282,7 @@ Task<Done> PeerImpl::live()
                                                failure.retry_after_ms)
                            : std::nullopt;
     if (!delay_ms) {
+      noted(GST_LEVEL_WARNING, failure.text);
       set_state(PeerState::Failed);
       listener_.peer_failed(failure);
       co_return Done{};
@@ -267,7 +290,7 @@ Task<Done> PeerImpl::live()
     set_state(PeerState::Reconnecting);
     PeerProblem problem = failure;
     problem.text += " It is tried again in " + std::to_string(*delay_ms) + " ms.";
-    listener_.peer_warned(problem);
+    warn(problem);
     co_await wait_to_retry(static_cast<guint>(*delay_ms));
   }
   set_state(PeerState::Closed);

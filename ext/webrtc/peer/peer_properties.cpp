@@ -194,49 +194,61 @@ void install_connection_properties(GObjectClass *klass, guint first, PeerRole ro
                           guint most, guint value) {
     add(index, g_param_spec_uint(name, nick, blurb, 0, most, value, support::kPropertyReady));
   };
+  const GType types[] = {peer_state_get_type(), reconnect_get_type(), ice_policy_get_type()};
+  for (const GType type : types)
+    gst_type_mark_as_plugin_api(type, GstPluginAPIFlags{});
   text(kEndpoint, is_sender ? "whip-endpoint" : "whep-endpoint",
-       is_sender ? "WHIP endpoint" : "WHEP endpoint", "Address of the server, of HTTP or HTTPS");
+       is_sender ? "WHIP endpoint" : "WHEP endpoint",
+       is_sender ? "Where to publish: http:// or https:// address of the server; to be set"
+                 : "Where to play from: http:// or https:// address of the server; to be set");
   text(kAuthToken, "auth-token", "Token",
-       "Bearer token, which the server of the endpoint gets and no other one");
-  text(kStunServer, "stun-server", "STUN server", "stun://host:port; none by default");
+       "Bearer token, which only the server of the endpoint gets; none by default");
+  text(kStunServer, "stun-server", "STUN server",
+       "STUN server of the form stun://host:port; none by default");
   text(kTurnServer, "turn-server", "TURN servers",
-       "turn://user:password@host:port, with ?transport=tcp where it is to be TCP; several with "
-       "commas between them. User and password are percent-encoded");
+       "TURN server of the form turn://user:password@host:port, with ?transport=tcp for TCP, user "
+       "and password percent-encoded; several with commas between them; turns: is left out");
   flag(kUseLinkHeaders, "use-link-headers", "Use Link headers",
-       "Use the STUN and TURN servers that the server names, where none are set here");
-  add(kIceTransportPolicy, g_param_spec_enum("ice-transport-policy", "ICE transport policy",
-                                             "Which addresses may be used", ice_policy_get_type(),
-                                             kAllCandidates, support::kPropertyReady));
-  flag(kIceTcp, "ice-tcp", "ICE over TCP", "Look for ways over TCP, too");
+       "Use the STUN and TURN servers of the server's Link header fields, unless stun-server or "
+       "turn-server is set");
+  add(kIceTransportPolicy,
+      g_param_spec_enum("ice-transport-policy", "ICE transport policy",
+                        "Policy for ICE: which addresses may be used", ice_policy_get_type(),
+                        kAllCandidates, support::kPropertyReady));
+  flag(kIceTcp, "ice-tcp", "ICE over TCP", "Look for ways to the peer over TCP, beside UDP");
   number(kTimeout, "timeout", "Timeout",
-         "For an answer of the server, and for a way to the peer, in seconds; 0 is no limit for "
-         "the server, and 10 s for the peer",
+         "Limit for each answer of the server (0 = none), and for finding a way to the peer (0 = "
+         "10 s), in seconds",
          kMaxTimeoutS, defaults.timeout_s);
   text(kTlsCaFile, "tls-ca-file", "TLS CA file",
-       "PEM file of the authorities that are trusted; those of the system by default");
+       "PEM file of the authorities that HTTPS trusts; those of the system by default");
   add(kTlsValidation, g_param_spec_flags("tls-validation", "TLS validation",
-                                         "What of the server's certificate is checked",
+                                         "Faults of the server's TLS certificate that are errors",
                                          G_TYPE_TLS_CERTIFICATE_FLAGS, defaults.tls_validation,
                                          support::kPropertyReady));
-  add(kReconnect, g_param_spec_enum("reconnect", "Reconnect", "When a new attempt is made",
-                                    reconnect_get_type(), static_cast<gint>(defaults.reconnect),
-                                    support::kPropertyReady));
+  add(kReconnect,
+      g_param_spec_enum("reconnect", "Reconnect", "When to connect again after a failure",
+                        reconnect_get_type(), static_cast<gint>(defaults.reconnect),
+                        support::kPropertyReady));
   number(kReconnectDelay, "reconnect-delay", "Reconnect delay",
-         "Before the second attempt, in milliseconds; twice as long before each next one",
+         "Time from the first attempt to the second, in milliseconds; doubled for each further one",
          kMaxDelayMs, defaults.reconnect_delay_ms);
   number(kReconnectMaxDelay, "reconnect-max-delay", "Longest reconnect delay",
-         "Longest delay between attempts, in milliseconds", kMaxDelayMs,
+         "Longest time between two attempts, in milliseconds", kMaxDelayMs,
          defaults.reconnect_max_delay_ms);
   number(kReconnectAttempts, "reconnect-attempts", "Reconnect attempts",
-         "Attempts in a row before it is given up; 0 is no limit", G_MAXUINT,
+         "Attempts in a row that may fail before it is an error (0 = any number)", G_MAXUINT,
          defaults.reconnect_attempts);
   flag(kForwardAuth, "forward-auth-on-redirect", "Forward token on redirect",
-       "Give the token to other servers that the endpoint redirects to, too");
-  add(kState, g_param_spec_enum("state", "State", "Of the connection; notified in the I/O thread",
-                                peer_state_get_type(), static_cast<gint>(PeerState::New),
-                                support::kPropertyRead));
-  add(kStats, g_param_spec_boxed("stats", "Statistics", "What was sent, received and dropped",
-                                 GST_TYPE_STRUCTURE, support::kPropertyRead));
+       "Give auth-token to the other servers that the endpoint redirects to, too");
+  add(kState,
+      g_param_spec_enum(
+          "state", "State", "State of the connection; its notify signal comes in the I/O thread",
+          peer_state_get_type(), static_cast<gint>(PeerState::New), support::kPropertyRead));
+  add(kStats,
+      g_param_spec_boxed("stats", "Statistics",
+                         "What was sent, received and dropped, and why: docs/webrtc-stats.md",
+                         GST_TYPE_STRUCTURE, support::kPropertyRead));
 }
 
 bool set_connection_property(ConnectionSettings &settings, guint index, const GValue *value)

@@ -88,6 +88,23 @@ const uint8_t *next_nal(const uint8_t *at, const uint8_t *end)
   return found != end ? found + kStart.size() : end;
 }
 
+// Those of them that no peer takes have names, too.
+std::string profile_text(uint8_t profile_idc, H264Profile profile)
+{
+  if (profile != H264Profile::Other)
+    return h264_profile_name(profile);
+  switch (profile_idc) {
+    case 110:
+      return "high-10";
+    case 122:
+      return "high-4:2:2";
+    case 244:
+      return "high-4:4:4";
+    default:
+      return "number " + std::to_string(profile_idc);
+  }
+}
+
 }  // namespace
 
 H264Profile h264_profile(uint8_t profile_idc, uint8_t constraints)
@@ -166,9 +183,10 @@ std::string H264Check::look_at(const uint8_t *nal, size_t size)
       has_sps_ = true;
       const H264Profile profile = h264_profile(nal[1], nal[2]);
       if (!can_play(accepted_, profile))
-        return std::string("The H.264 stream has the profile ") + h264_profile_name(profile) +
+        return "The H.264 stream has the profile " + profile_text(nal[1], profile) +
                ", the peer accepted " + h264_profile_name(accepted_) +
-               " only. Encode in that profile, or give raw video.";
+               " only. Put video/x-h264,profile=" + h264_profile_name(accepted_) +
+               " behind the encoder, or give raw video.";
       break;
     }
     case kNalPps:

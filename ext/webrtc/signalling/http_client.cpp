@@ -23,6 +23,8 @@ namespace {
 
 constexpr gsize kReadBytes = gsize{16} * 1024;
 constexpr guint kTooManyRequests = 429;
+// Of what a server says about a refusal.
+constexpr size_t kShownBytes = 1000;
 
 GstDebugCategory *debug_category()
 {
@@ -60,8 +62,10 @@ SignallingFailure failure_of_transport(SoupMessage *message, const std::string &
     return make_failure(
         SignallingCategory::Tls,
         "The secure connection to " + origin + " failed" +
-            (faults.empty() ? "." : ": its certificate is " + faults + ".") +
-            " Set tls-ca-file to the certificate of its issuer, or tls-validation for tests.",
+            (faults.empty() ? ". Check that the server speaks HTTPS at this port."
+                            : ": its certificate is " + faults +
+                                  ". Set tls-ca-file to the certificate of its issuer, or "
+                                  "tls-validation for tests."),
         error->message);
   }
   SignallingFailure failure = make_failure(
@@ -132,16 +136,21 @@ SignallingFailure failure_of_status(const HttpReply &reply)
 {
   const guint status = reply.status;
   SignallingCategory category = SignallingCategory::Refused;
-  const char *advice = "The text of the server's log says more.";
+  const char *advice = "GST_DEBUG=slsignalling:5 shows what it says about that.";
   if (status == SOUP_STATUS_UNAUTHORIZED || status == SOUP_STATUS_FORBIDDEN) {
     category = SignallingCategory::Unauthorised;
-    advice = "Check auth-token.";
+    advice = "Set auth-token, or check it.";
   } else if (status == SOUP_STATUS_NOT_FOUND || status == SOUP_STATUS_GONE) {
     category = SignallingCategory::NotFound;
-    advice = "Check the endpoint; a session may also have ended.";
-  } else if (status < 400) {
-    category = SignallingCategory::Protocol;
+    advice =
+        "Check the endpoint. Its stream may not be there yet, which reconnect=always waits for, or "
+        "the session have ended.";
+  } else if (status < 400 || status == SOUP_STATUS_METHOD_NOT_ALLOWED ||
+             status == SOUP_STATUS_UNSUPPORTED_MEDIA_TYPE) {
+    category = status < 400 ? SignallingCategory::Protocol : category;
     advice = "Check that the endpoint is one of WHIP or WHEP.";
+  } else if (status == SOUP_STATUS_CONFLICT) {
+    advice = "Nobody publishes there at present, or somebody else does.";
   } else if (reply.retry_after_ms) {
     advice = "The server asks to try again later.";
   }
@@ -300,6 +309,12 @@ Task<SignallingResult<HttpReply>> HttpClient::send_once(const HttpRequest *reque
     SignallingResult<Done> read = co_await read_body(message.get(), stream->get(), &reply);
     if (!read)
       co_return read.take_error();
+  } else if (reply.status >= 400 &&
+             gst_debug_category_get_threshold(GST_CAT_DEFAULT) >= GST_LEVEL_DEBUG) {
+    // What it says may name the session, or quote what was sent.
+    HttpReply said = reply;
+    if (co_await read_body(message.get(), stream->get(), &said))
+      GST_DEBUG("%u: %s", said.status, said.body.substr(0, kShownBytes).c_str());
   }
   co_return reply;
 }
