@@ -120,7 +120,8 @@ GST_START_TEST(figures_are_those_of_the_stream)
   const GstStructure *session = part(stats, "session");
   const GstStructure *input =
       gst_value_get_structure(gst_structure_get_value(session, "video-input"));
-  ck_assert_uint_ge(number(input, "passed"), 60);
+  // The last one may be at the server already, and still be under way here.
+  ck_assert_uint_ge(number(input, "passed"), 59);
   ck_assert_uint_le(number(input, "passed"), server.buffers(MediaKind::Video) + 30);
   ck_assert_uint_eq(stat(publisher, "connections"), 1);
 }
