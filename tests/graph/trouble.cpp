@@ -224,6 +224,50 @@ GST_START_TEST(test_replace_stuck_node)
 }
 GST_END_TEST;
 
+// The first of two inputs has gone to the new element, whose link is full when the second one is
+// found stuck: what waits there goes back too.
+GST_START_TEST(test_replacement_taken_back_with_full_link)
+{
+  TestGraph graph(R"({"nodes": {
+    "cam": {"type": "videotestsrc", "config": {"is-live": true}},
+    "other": {"type": "videotestsrc", "config": {"is-live": true}},
+    "light": {"type": "videoconvert"},
+    "sum": {"type": "funnel"},
+    "bad": {"type": "troublefilter", "scheduling": "inline"},
+    "one": {"type": "fakesink"}, "two": {"type": "fakesink"}},
+    "links": [{"from": "cam", "to": "sum.sink_%u", "policy": "lossless", "depth": 2},
+              {"from": "other", "to": "light"}, {"from": "light", "to": "sum.sink_%u"},
+              {"from": "sum", "to": "bad"},
+              {"from": "bad", "to": "one"}, {"from": "cam", "to": "two", "policy": "lossless"}]})");
+  graph.play();
+  const auto one = graph.tap("one");
+  const auto two = graph.tap("two");
+  fail_unless(eventually([&] { return one->buffers() > 4 && two->buffers() > 2; }));
+  const auto sum = graph.node("sum");
+  const auto bad = graph.node("bad");
+  for (int round = 0; round < 3; round++) {
+    g_object_set(bad.get(), "stuck", TRUE, nullptr);
+    g_usleep(300000);
+    const std::string result = graph.replace("sum", R"({"type": "funnel"})");
+    ck_assert_msg(result.find("does not let its stream go") != std::string::npos, "%s",
+                  result.c_str());
+    fail_unless(graph.node("sum") == sum);
+    g_object_set(bad.get(), "stuck", FALSE, nullptr);
+    let_go();
+    const uint64_t seen_one = one->buffers();
+    const uint64_t seen_two = two->buffers();
+    ck_assert_msg(
+        eventually([&] { return one->buffers() > seen_one + 4 && two->buffers() > seen_two + 4; }),
+        "nothing flows after round %d", round);
+  }
+  check_equal(graph.replace("sum", R"({"type": "funnel"})"), "");
+  const uint64_t seen = one->buffers();
+  fail_unless(eventually([&] { return one->buffers() > seen + 4; }));
+  fail_unless_equals_int(two->gaps(), 0);
+  ck_assert_msg(graph.errors().empty(), "%s", graph.errors().front().c_str());
+}
+GST_END_TEST;
+
 // A full link in front of a stuck node holds the source up, and with it the other branch.
 GST_START_TEST(test_remove_stuck_node_that_holds_up)
 {
@@ -535,6 +579,7 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_start_fails);
   tcase_add_test(tcase, test_stuck_node);
   tcase_add_test(tcase, test_replace_stuck_node);
+  tcase_add_test(tcase, test_replacement_taken_back_with_full_link);
   tcase_add_test(tcase, test_remove_stuck_node_that_holds_up);
   tcase_add_test(tcase, test_unlink_in_front_of_stuck_node);
   tcase_add_test(tcase, test_stop_with_stuck_node);

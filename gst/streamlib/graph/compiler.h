@@ -99,8 +99,9 @@ private:
 
   StepResult raise(const std::vector<GObjectPtr<GstElement>> &elements, GstState state);
   Output *take_output(Node &node, const std::string &pad);
+  // `or_pad` is asked for where the element has no such pad as the link names.
   Result<Input *, CompileFailure> take_input(Node &node, GstElement *element, const FlatLink &link,
-                                             bool fused);
+                                             bool fused, const std::string &or_pad = {});
   void drop_input(Node &node, Input *input);
   bool detach(Wire &wire);
   void bring_to_level(GstElement *element);

@@ -23,7 +23,6 @@ using support::share_object;
 namespace {
 
 constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
-constexpr GstClockTime kExchangeLimit = 500 * GST_MSECOND;
 constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
 
 void set_paused(const Input &input, bool paused)
@@ -105,7 +104,9 @@ GstPadProbeReturn hold(GstPad *, GstPadProbeInfo *, gpointer)
 // The new element of a source runs before it is in its place.
 void Compiler::hold_source(const std::string &id, GstElement *element)
 {
-  if (!is_source(element))
+  // A mixer has no sink pad before it is asked for one.
+  const Node *node = running_.find(id);
+  if (!is_source(element) || (node != nullptr && !node->inputs.empty()))
     return;
   for (const auto &pad : source_pads(element)) {
     const gulong probe =
@@ -174,9 +175,11 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
   for (const auto &wire : running_.wires) {
     if (wire->to != &node)
       continue;
+    // The pad of the same number; an element may also give a pad a name that it cannot be asked
+    // for.
     FlatLink spec = wire->spec;
     spec.to.pad = wire->input->pad;
-    auto input = take_input(node, element, spec, wire->is_fused);
+    auto input = take_input(node, element, spec, wire->is_fused, wire->spec.to.pad);
     if (!input)
       return input.error();
     Input *after = *input;
@@ -222,10 +225,14 @@ Compiler::StepResult Compiler::exchange_input(Wire &wire, Input *after)
   wire.branch = branch;
   wire.input = after;
   old_.back().branches.emplace_back(wire.output, old_branch);
-  undo([this, &wire, fanout, before, old_branch, branch] {
+  undo([this, &wire, fanout, before, after, old_branch, branch] {
     before->restart();
     relink_branch(old_branch);
-    if (!exchange_branch(fanout, branch, old_branch, kExchangeLimit))
+    // What comes waits in the new input, and may have filled it.
+    const Left left = make_leave(*after, [&](GstClockTime limit) {
+      return exchange_branch(fanout, branch, old_branch, limit);
+    });
+    if (left == Left::No)
       GST_WARNING_OBJECT(host_.bin, "the new element does not let the stream go");
     finish_branch(fanout, branch);
     wire.branch = old_branch;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The steps of a plan that concern links: what stands between two nodes.
 #include <algorithm>
+#include <optional>
 
 #include "gst/streamlib/graph/compiler.h"
 #include "gst/streamlib/graph/leave.h"
@@ -22,6 +23,7 @@ namespace {
 
 // Of a port, whose peer is not ours.
 constexpr GstClockTime kDetachLimit = 300 * GST_MSECOND;
+constexpr int64_t kDropLimit = G_TIME_SPAN_SECOND;
 
 constexpr auto kLinkChecks =
     static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_HIERARCHY | GST_PAD_LINK_CHECK_TEMPLATE_CAPS);
@@ -45,7 +47,8 @@ GObjectPtr<GObject> link_object(const Input &input)
 }  // namespace
 
 Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *element,
-                                                     const FlatLink &link, bool fused)
+                                                     const FlatLink &link, bool fused,
+                                                     const std::string &or_pad)
 {
   const bool is_present = element == node.element.get();
   if (Input *present = is_present ? node.input(link.to.pad) : nullptr) {
@@ -61,6 +64,8 @@ Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *ele
   }
   auto input = std::make_unique<Input>();
   input->target = take_pad(element, link.to.pad, GST_PAD_SINK, &input->requested);
+  if (!input->target && !or_pad.empty())
+    input->target = take_pad(element, or_pad, GST_PAD_SINK, &input->requested);
   if (!input->target)
     return failure(link.pointer + "/to", "node '" + node.spec.id + "' has no sink pad '" +
                                              link.to.pad + "', and gives none");
@@ -110,18 +115,23 @@ void Compiler::drop_input(Node &node, Input *input)
 {
   if (input->link)
     host_.hush(input->link.get());
+  const int64_t until = g_get_monotonic_time() + kDropLimit;
+  // Some elements let go of who is in the pad when it is released, and others when the link stops.
+  std::optional<PadRelease> release;
   if (input->requested) {
-    if (const auto element = adopt_object(gst_pad_get_parent_element(input->target.get())))
-      gst_element_release_request_pad(element.get(), input->target.get());
+    if (auto element = adopt_object(gst_pad_get_parent_element(input->target.get())))
+      release.emplace(std::move(element), input->target);
   }
   if (input->link) {
     gst_element_set_locked_state(input->link.get(), TRUE);
     ParallelStates states({input->link}, GST_STATE_NULL);
-    if (!states.wait(g_get_monotonic_time() + G_TIME_SPAN_SECOND))
+    if (!states.wait(until))
       host_.quarantine(node.spec.id, GST_OBJECT_NAME(input->link.get()));
     host_.disown(input->link.get());
     gst_bin_remove(host_.bin, input->link.get());
   }
+  if (release && !release->wait(until))
+    host_.quarantine(node.spec.id, node.spec.id + "." + input->pad);
   std::erase_if(node.inputs, [&](const auto &item) { return item.get() == input; });
 }
 

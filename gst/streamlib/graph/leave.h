@@ -19,7 +19,7 @@ enum class Left {
 
 // `leave` waits up to the time given until the thread is out, and takes care that it does not come
 // back. A link that is full lets in what the thread brings; where that is not what it waits for the
-// input is flushed.
+// input is flushed, unless that would flush other inputs too.
 Left make_leave(const Input &input, const std::function<bool(GstClockTime)> &leave);
 
 }  // namespace streamlib::graph

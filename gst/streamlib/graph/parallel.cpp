@@ -167,6 +167,32 @@ void retire_in_background(GObjectPtr<GstElement> element, std::function<void()> 
     retire();
 }
 
+struct PadRelease::Shared {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_done = false;
+};
+
+PadRelease::PadRelease(GObjectPtr<GstElement> element, GObjectPtr<GstPad> pad)
+    : shared_(std::make_shared<Shared>())
+{
+  const auto release = [element = std::move(element), pad = std::move(pad), shared = shared_] {
+    gst_element_release_request_pad(element.get(), pad.get());
+    const std::lock_guard lock(shared->mutex);
+    shared->is_done = true;
+    shared->changed.notify_all();
+  };
+  if (!start_background("sl-graph-pad", release))
+    release();
+}
+
+bool PadRelease::wait(int64_t until)
+{
+  std::unique_lock lock(shared_->mutex);
+  const std::chrono::microseconds limit(std::max<int64_t>(0, until - g_get_monotonic_time()));
+  return shared_->changed.wait_for(lock, limit, [this] { return shared_->is_done; });
+}
+
 EventSent send_in_background(GObjectPtr<GstPad> pad, GstEvent *event)
 {
   auto sent = std::make_shared<std::atomic<bool>>(false);

@@ -56,6 +56,20 @@ bool start_background(const char *name, std::function<void()> function);
 // Sets an element to NULL on a thread of its own, and holds it until then.
 void retire_in_background(support::GObjectPtr<GstElement> element, std::function<void()> done);
 
+// Gives a request pad back on a thread of its own: an element waits for whoever is in the pad.
+class PadRelease {
+public:
+  PadRelease(support::GObjectPtr<GstElement> element, support::GObjectPtr<GstPad> pad);
+
+  // Until the time of the monotonic clock, in microseconds. False when the pad is not back then; it
+  // is given back when whoever is in it comes out.
+  bool wait(int64_t until);
+
+private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
 // Set when an event has been given to its pad, or refused by it.
 using EventSent = std::shared_ptr<std::atomic<bool>>;
 
