@@ -399,7 +399,8 @@ void install_properties(GObjectClass *klass)
   install_property(klass, Prop::VideoCodec,
                    g_param_spec_string("video-codec", "Video codec",
                                        "Codecs to offer, best first, with commas between them: "
-                                       "H264, VP8, VP9; all by default",
+                                       "H264, VP8, VP9; by default all that raw video can be "
+                                       "encoded in, or what encoded video is at the beginning",
                                        nullptr, kPropertyReady));
   install_property(klass, Prop::VideoBitrate,
                    g_param_spec_uint("video-bitrate", "Video bitrate",

@@ -46,10 +46,11 @@ size_t rank_of(const std::vector<std::string> &preference, const Codec &codec)
   return static_cast<size_t>(found - preference.begin());
 }
 
-bool can_be(GstCaps *caps, const char *wanted)
+bool can_be_raw(GstCaps *caps, MediaKind kind)
 {
-  const auto own = adopt_mini(gst_caps_from_string(wanted));
-  return gst_caps_can_intersect(caps, own.get()) != FALSE;
+  const auto raw = adopt_mini(
+      gst_caps_new_empty_simple(kind == MediaKind::Video ? "video/x-raw" : "audio/x-raw"));
+  return gst_caps_can_intersect(caps, raw.get()) != FALSE;
 }
 
 SessionSettings session_settings_of(const WhipSettings &settings,
@@ -86,17 +87,20 @@ Result<std::vector<std::string>> codec_names(const std::string &list)
 Result<std::vector<Codec>> codecs_to_offer(MediaKind kind, GstCaps *caps,
                                            const std::vector<std::string> &preference)
 {
-  const bool is_raw = can_be(caps, kind == MediaKind::Video ? "video/x-raw" : "audio/x-raw");
+  const bool is_raw = can_be_raw(caps, kind);
   std::vector<Codec> codecs = all_codecs(kind);
   const bool has_preference = kind == MediaKind::Video && !preference.empty();
   std::erase_if(codecs, [&](const Codec &codec) {
-    const CodecFacts *facts = find_codec(codec.name);
-    if (facts == nullptr)
-      return true;
-    if (!can_be(caps, facts->encoded_caps) && (!is_raw || find_encoder(facts->name) == nullptr))
-      return true;
-    return has_preference && rank_of(preference, codec) == preference.size();
+    return find_codec(codec.name) == nullptr ||
+           (has_preference && rank_of(preference, codec) == preference.size());
   });
+  const auto is_possible = [&](const Codec &codec) {
+    const CodecFacts *facts = find_codec(codec.name);
+    return can_be_encoded(caps, *facts) || (is_raw && find_encoder(facts->name) != nullptr);
+  };
+  // What an encoded input is not yet, it may become where it was named.
+  if (is_raw || !has_preference || std::none_of(codecs.begin(), codecs.end(), is_possible))
+    std::erase_if(codecs, [&](const Codec &codec) { return !is_possible(codec); });
   std::stable_sort(codecs.begin(), codecs.end(), [&](const Codec &a, const Codec &b) {
     return rank_of(preference, a) < rank_of(preference, b);
   });

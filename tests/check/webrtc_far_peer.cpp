@@ -127,10 +127,12 @@ void FarPeer::add_source(MediaKind kind, const std::string &line)
   fail_unless(error == nullptr, "%s", error != nullptr ? error->message : "");
   gst_bin_add(GST_BIN(pipeline_.get()), bin);
   const auto src = adopt_object(gst_element_get_static_pad(bin, "src"));
+  const auto canvas = adopt_object(gst_bin_get_by_name(GST_BIN(bin), "canvas"));
+  const auto raw = canvas ? adopt_object(gst_element_get_static_pad(canvas.get(), "src")) : src;
   if (kind == MediaKind::Video)
-    paint_with(src.get(), [](GstPad *pad, GstBuffer *buffer) { paint(pad, buffer); });
+    paint_with(raw.get(), [](GstPad *pad, GstBuffer *buffer) { paint(pad, buffer); });
   else
-    paint_with(src.get(), [](GstPad *, GstBuffer *buffer) { sound(buffer); });
+    paint_with(raw.get(), [](GstPad *, GstBuffer *buffer) { sound(buffer); });
   ck_assert_int_eq(gst_pad_link(src.get(), session_->add_input(kind)), GST_PAD_LINK_OK);
 }
 

@@ -24,7 +24,8 @@ struct FarPlan {
   // None: without that medium.
   std::vector<streamlib::webrtc::Codec> video = {streamlib::webrtc::vp8_codec()};
   std::vector<streamlib::webrtc::Codec> audio = {streamlib::webrtc::opus_codec()};
-  // Launch lines of raw media, which the pattern is painted into.
+  // Launch lines of raw media, which the pattern is painted into; of encoded ones, with an identity
+  // named `canvas` where they are still raw.
   std::string video_line =
       "videotestsrc is-live=true pattern=black ! "
       "video/x-raw,format=I420,width=320,height=240,framerate=30/1";

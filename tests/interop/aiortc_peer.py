@@ -28,6 +28,7 @@ import pattern
 aiortc.rtcrtpreceiver.TimestampMapper.map = lambda self, timestamp: timestamp
 
 datagrams = collections.Counter()
+codecs = []  # Of the video that came, as they changed.
 
 
 def count_datagrams():
@@ -45,6 +46,17 @@ def count_datagrams():
 
     aioice.ice.StunProtocol.datagram_received = received
     aioice.ice.Connection.send = sent
+
+
+def note_codecs():
+    make = aiortc.rtcrtpreceiver.get_decoder
+
+    def made(codec):
+        if codec.mimeType.startswith("video/"):
+            codecs.append(codec.mimeType)
+        return make(codec)
+
+    aiortc.rtcrtpreceiver.get_decoder = made
 
 
 class PatternVideo(aiortc.VideoStreamTrack):
@@ -161,10 +173,11 @@ class Session:
 
     def report(self):
         return {"plays": self.plays, "states": self.states, "video": self.picture.report(),
-                "audio": self.sound.report(), "offset_ms": self.offset(),
+                "audio": self.sound.report(), "offset_ms": self.offset(), "codecs": codecs,
                 "datagrams": dict(datagrams)}
 
 
 if __name__ == "__main__":
     count_datagrams()
+    note_codecs()
     asyncio.run(endpoint.Endpoint(Session).serve())

@@ -40,6 +40,11 @@ class Page:
         self.sessions[said["id"]].take(said)
         return web.json_response({})
 
+    async def change_codec(self, request):
+        """POST /codec?name=NAME: what the last session sends is of this codec from now on."""
+        await self.jobs.put({"id": max(self.sessions), "do": "codec", "codec": request.query["name"]})
+        return web.json_response({})
+
     async def ready(self, _request):
         return web.json_response(self.is_there)
 
@@ -50,7 +55,7 @@ class Page:
 class Session:
     def __init__(self, page, plays, query):
         self.page, self.plays, self.codec = page, plays, query.get("codec", "vp8")
-        self.id, self.states = next(page.numbers), []
+        self.id, self.states, self.codecs = next(page.numbers), [], []
         self.picture, self.sound = pattern.PictureCheck(), None
         self.rate = pattern.RATE
         page.sessions[self.id] = self
@@ -70,6 +75,8 @@ class Session:
 
     def take(self, said):
         self.states = said["states"]
+        if said["codec"] and said["codec"] not in self.codecs[-1:]:
+            self.codecs.append(said["codec"])
         for picture in said["pictures"]:
             pixels = [pattern.rgb_to_yuv(*pixel) for pixel in picture["pixels"]]
             self.picture.add(pixels, picture["seconds"], picture["size"])
@@ -79,7 +86,7 @@ class Session:
 
     def report(self):
         sound = self.sound or pattern.SoundCheck()
-        return {"plays": self.plays, "states": self.states, "video": self.picture.report(),
+        return {"plays": self.plays, "states": self.states, "codecs": self.codecs, "video": self.picture.report(),
                 "audio": sound.report(),
                 "offset_ms": pattern.offset_ms(self.picture.flashes, sound.bursts)}
 
@@ -92,6 +99,7 @@ def main():
     server.app.router.add_get("/", page.page)
     server.app.router.add_get("/next", page.next)
     server.app.router.add_get("/ready", page.ready)
+    server.app.router.add_post("/codec", page.change_codec)
     server.app.router.add_post("/answer", page.answer)
     server.app.router.add_post("/seen", page.seen)
     asyncio.run(server.serve())

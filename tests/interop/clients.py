@@ -49,26 +49,53 @@ class WebRtcBin:
 class Ours:
     """A pipeline with slwhipsink or slwhepsrc."""
 
-    def __init__(self, url, codec, sends, encoded=False, **connection):
+    def __init__(self, url, codec, sends, encoded=False, later=None, encoder=None, **connection):
+        """LATER: another codec that encoded video may change to. ENCODER: launch lines of another
+        encoder than that of all tests."""
         self.codec, self.sends, self.encoded = codec, sends, encoded
+        encoders = dict(ENCODERS, **({codec: encoder} if encoder else {}))
         self.receiver, self.feeder, self.error = Receiver(), None, None
         if sends:
-            chains = [f"{ENCODERS[name]} ! rtc." if encoded else "rtc." for name in (codec, "opus")]
+            chains = [f"{encoders[name]} ! rtc." if encoded else "rtc." for name in (codec, "opus")]
+            if later:
+                ways = [f"both. ! queue ! {encoders[name]} ! codecs.sink_{index} "
+                        for index, name in enumerate((codec, later))]
+                chains[0] = (f"tee name=both {ways[0]} {ways[1]} "
+                             f"input-selector name=codecs sync-streams=false ! rtc.")
             text = f"slwhipsink name=rtc whip-endpoint=\"{url}\" "
             text += sources(f"{chains[0]}video_0", f"{chains[1]}audio_0")
         else:
             raw = ("", "") if not encoded else (
                 {"vp8": "vp8dec !", "vp9": "vp9dec !", "h264": "h264parse ! avdec_h264 !"}[codec], "opusdec !")
-            text = (f"slwhepsrc name=rtc whep-endpoint=\"{url}\" "
-                    f"rtc.video_0 ! queue ! {raw[0]} {Receiver.VIDEO} "
+            video = f"{raw[0]} {Receiver.VIDEO}"
+            if encoded and later:
+                video = f"capsfilter caps=video/x-{codec};video/x-{later} ! {Receiver.ENCODED}"
+            text = (f"slwhepsrc name=rtc whep-endpoint=\"{url}\" rtc.video_0 ! queue ! {video} "
                     f"rtc.audio_0 ! queue ! {raw[1]} {Receiver.AUDIO} ")
         self.pipeline = Gst.parse_launch(text)
         self.element = self.pipeline.get_by_name("rtc")
-        if sends and not encoded:
-            Gst.util_set_object_arg(self.element, "video-codec", codec)
+        if sends and (later or not encoded):
+            Gst.util_set_object_arg(self.element, "video-codec", f"{codec},{later}" if later else codec)
+        if sends and later:
+            self.choose(0)
         for name, value in connection.items():
             self._set(name, value)
         self.receiver.attach(self.pipeline)
+
+    def choose(self, index):
+        """Which of the two codecs it is from now on."""
+        selector = self.pipeline.get_by_name("codecs")
+        selector.set_property("active-pad", selector.get_static_pad(f"sink_{index}"))
+
+    def codec_now(self):
+        """Of the video that is played."""
+        if self.receiver.encoded_types:
+            return self.receiver.encoded_types[-1].replace("video/x-", "")
+        decoders = {"vp8dec": "vp8", "vp9dec": "vp9", "avdec_h264": "h264", "openh264dec": "h264"}
+        elements = self.element.iterate_recurse()
+        found = [element.get_factory() for element in iter(lambda: elements.next()[1], None)]
+        return next((decoders[one.get_name()] for one in found
+                     if one and one.get_name() in decoders), None)
 
     def _set(self, name, value):
         names = {"token": "auth-token", "turn_server": "turn-server"}

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is more than media: candidates that follow, ICE restarts, servers that a Link names, and a
-peer that is another one than its description says.
+"""What is more than media: candidates that follow, ICE restarts, servers that a Link names, a peer
+that is another one than its description says, codecs that change, and H.264 as it is on the wire.
 
 usage: features.py pion-trickle|pion-restart|pion-restart-late|pion-restart-play|janus-link|
-                   fingerprint-publish|fingerprint-play
+                   fingerprint-publish|fingerprint-play|h264-parameter-sets|h264-refusals|
+                   codec-chromium-publish|codec-aiortc-publish|codec-chromium-play|
+                   codec-chromium-play-encoded
 """
 import os
 import sys
@@ -128,7 +130,113 @@ def wrong_fingerprint(publishes):
         client.stop()
 
 
+def check_good(video):
+    assert video["bad"] <= video["frames"] // 50, video
+
+
+def codec_publish(kind):
+    """Encoded video becomes H.264 and then VP8 again: the peer shows all of it, in one stream."""
+    with peers.running(kind) as peer:
+        client = clients.Ours(peer.whip(), "vp8", True, encoded=True, later="h264")
+        client.start()
+        peers.wait_for(lambda: peer.report() and frames(peer) > 30, 15, "pictures at the peer")
+        for index in (1, 0):
+            before = frames(peer)
+            begin = time.monotonic()
+            client.choose(index)
+            peers.wait_for(lambda: frames(peer) > before + 75, 10, "pictures of the other codec")
+            print(f"75 pictures {time.monotonic() - begin:.1f} s after the change")
+        told = peer.report()[-1]
+        print(told)
+        check_good(told["video"])
+        assert told["codecs"] == ["video/VP8", "video/H264", "video/VP8"], told["codecs"]
+        assert client.stats().get_uint("connections")[1] == 1
+        client.stop()
+        wait_until_deleted(peer)
+
+
+def codec_play(encoded):
+    """The same where we play: the page sends another codec, and our pads give it."""
+    with peers.running(peers.Chromium) as peer:
+        client = clients.Ours(peer.whep("vp8,h264"), "vp8", False, encoded=encoded, later="h264")
+        client.start()
+        received = lambda: client.report()["video"]["frames"]  # noqa: E731
+        peers.wait_for(lambda: received() > 30, 15, "pictures")
+        for codec in ("h264", "vp8"):
+            begin = time.monotonic()
+            peer.ask(f"/codec?name={codec}")
+            peers.wait_for(lambda: client.codec_now() == codec, 5, codec)
+            before = received()
+            peers.wait_for(lambda: received() > before + 60, 10, f"pictures of {codec}")
+            print(f"60 pictures of {codec} {time.monotonic() - begin:.1f} s after the change")
+        told = client.report()
+        print(told, "longest pause", client.receiver.longest_pause(), "s")
+        check_good(told["video"])
+        assert client.receiver.longest_pause() < 1, client.receiver.longest_pause()
+        assert client.stats().get_uint("connections")[1] == 1
+        client.stop()
+        wait_until_deleted(peer)
+
+
+X264 = "x264enc speed-preset=ultrafast key-int-max=15 bitrate=800 threads=2"
+PROFILE = "video/x-h264,alignment=au,stream-format="
+
+
+def h264_of(peer):
+    return peer.report()[-1]["video"]["h264"]
+
+
+def h264_parameter_sets():
+    """SPS and PPS are on the wire before each IDR picture, also of a stream that has them elsewhere,
+    and of one that says them once."""
+    with peers.running(peers.Pion) as peer:
+        for tail in (f"{X264} tune=zerolatency ! {PROFILE}avc,profile=constrained-baseline",
+                     f"{X264} tune=zerolatency ! {PROFILE}byte-stream,profile=constrained-baseline ! "
+                     "h264parse config-interval=0 ! "
+                     f"{PROFILE}avc", None):
+            client = clients.Ours(peer.whip(), "h264", True, encoded=tail is not None, encoder=tail)
+            known = len(peer.report())
+            client.start()
+            peers.wait_for(lambda: len(peer.report()) > known and h264_of(peer)["slices"] > 80, 15,
+                           "slices at the peer")
+            # Raw video has one in two seconds, and when it is asked for.
+            peers.wait_for(lambda: h264_of(peer)["idrs"] >= (4 if tail else 2), 10, "IDR pictures")
+            print(h264_of(peer))
+            assert h264_of(peer)["bare"] == 0, h264_of(peer)
+            assert h264_of(peer)["b_slices"] == 0, h264_of(peer)
+            client.stop()
+            wait_until_deleted(peer)
+
+
+def h264_refusals():
+    """B-frames, and a profile that the peer has not accepted, are an error, and nothing of it is sent."""
+    for kind, tail, words, most in (
+            (peers.Pion, f"{X264} bframes=2 b-adapt=false ! {PROFILE}avc,profile=main",
+             ("B-frames", "bframes=0"), 2),
+            (peers.Aiortc, f"{X264} tune=zerolatency speed-preset=veryfast ! {PROFILE}avc,profile=high",
+             ("profile high", "accepted"), 0)):
+        with peers.running(kind) as peer:
+            client = clients.Ours(peer.whip(), "h264", True, encoded=True, encoder=tail)
+            client.start()
+            text = client.wait_for_error(15)
+            print(text)
+            assert all(word in text for word in words), text
+            time.sleep(0.5)
+            video = peer.report()[-1]["video"]
+            print(video)
+            assert video["frames"] <= most, video
+            assert video.get("h264", {}).get("b_slices", 0) == 0, video
+            client.stop()
+            wait_until_deleted(peer)
+
+
 FEATURES = {
+    "h264-parameter-sets": h264_parameter_sets,
+    "h264-refusals": h264_refusals,
+    "codec-chromium-publish": lambda: codec_publish(peers.Chromium),
+    "codec-aiortc-publish": lambda: codec_publish(peers.Aiortc),
+    "codec-chromium-play": lambda: codec_play(False),
+    "codec-chromium-play-encoded": lambda: codec_play(True),
     "pion-trickle": pion_trickle,
     "pion-restart": pion_restart,
     "pion-restart-late": lambda: pion_restart(LONG_SECONDS),

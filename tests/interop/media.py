@@ -111,15 +111,17 @@ class Receiver:
     VIDEO = (f"videoconvert ! videoscale ! video/x-raw,format=I420,width={pattern.WIDTH},"
              f"height={pattern.HEIGHT} ! appsink name=check-video emit-signals=true sync=true "
              f"max-buffers=30")
+    ENCODED = "appsink name=check-encoded emit-signals=true sync=false max-buffers=100"
     AUDIO = (f"audioconvert ! audioresample ! {RAW_AUDIO} ! appsink name=check-audio "
              f"emit-signals=true sync=true max-buffers=100")
 
     def __init__(self):
         self.picture, self.sound = pattern.PictureCheck(), pattern.SoundCheck()
-        self.video_times = []
+        self.video_times, self.encoded_types = [], []
 
     def attach(self, bin_):
-        for name, take in (("check-video", self._take_video), ("check-audio", self._take_audio)):
+        for name, take in (("check-video", self._take_video), ("check-audio", self._take_audio),
+                           ("check-encoded", self._take_encoded)):
             sink = bin_.get_by_name(name)
             if sink is not None:
                 sink.connect("new-sample", take)
@@ -135,9 +137,25 @@ class Receiver:
         size = pattern.WIDTH * pattern.HEIGHT
         planes = (data[:size], data[size:size * 5 // 4], data[size * 5 // 4:])
         strides = (pattern.WIDTH, pattern.WIDTH // 2, pattern.WIDTH // 2)
+        self.video_times.append(self._running_seconds(sample))
         self.picture.add(pattern.points_of_planes(planes, strides, pattern.WIDTH, pattern.HEIGHT),
                          self._running_seconds(sample), [pattern.WIDTH, pattern.HEIGHT])
         return Gst.FlowReturn.OK
+
+    def _take_encoded(self, sink):
+        """Counted, as it is; each codec begins with a keyframe."""
+        sample = sink.emit("pull-sample")
+        kind = sample.get_caps().get_structure(0).get_name()
+        self.picture.frames += 1
+        self.video_times.append(self._running_seconds(sample))
+        if kind not in self.encoded_types[-1:]:
+            self.encoded_types.append(kind)
+            self.picture.bad += sample.get_buffer().has_flags(Gst.BufferFlags.DELTA_UNIT)
+        return Gst.FlowReturn.OK
+
+    def longest_pause(self):
+        """Between two pictures, in seconds of running time."""
+        return max((b - a for a, b in zip(self.video_times, self.video_times[1:])), default=0)
 
     def _take_audio(self, sink):
         sample = sink.emit("pull-sample")

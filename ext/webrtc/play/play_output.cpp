@@ -63,6 +63,11 @@ PlayOutput::PlayOutput(GstBin *bin, GstPadTemplate *pad_template, const std::str
   gst_util_set_object_arg(G_OBJECT(link_sink_.get()), "policy", "lossless");
   g_object_set(link_sink_.get(), "depth", kLinkDepth, nullptr);
 
+  caps_probe_ = support::PadProbe(
+      link_sink_.get(),
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
+      on_caps_query, this);
+
   ghost_ = sink_object(gst_ghost_pad_new_no_target_from_template(name.c_str(), pad_template));
   g_object_set_data(G_OBJECT(ghost_.get()), kSelf, this);
   gst_pad_set_query_function(ghost_.get(), on_query);
@@ -85,6 +90,7 @@ PlayOutput::~PlayOutput()
   g_signal_handlers_disconnect_by_data(ghost_.get(), this);
   g_object_set_data(G_OBJECT(ghost_.get()), kSelf, nullptr);
   arrival_probe_ = {};
+  caps_probe_ = {};
   latency_probe_ = {};
   leave_probe_ = {};
   gst_element_set_locked_state(link_.get(), TRUE);
@@ -204,6 +210,27 @@ gboolean PlayOutput::on_query(GstPad *pad, GstObject *parent, GstQuery *query)
     return gst_pad_query_default(pad, parent, query);
   gst_query_set_latency(query, TRUE, self->settings_.latency, GST_CLOCK_TIME_NONE);
   return TRUE;
+}
+
+// What is behind the link at present is for the codec at present; for another one it is exchanged.
+GstPadProbeReturn PlayOutput::on_caps_query(GstPad *, GstPadProbeInfo *info, gpointer self)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
+  MiniPtr<GstCaps> caps = static_cast<PlayOutput *>(self)->possible_caps(Form::Encoded);
+  if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+    GstCaps *asked = nullptr;
+    gst_query_parse_accept_caps(query, &asked);
+    gst_query_set_accept_caps_result(query, gst_caps_can_intersect(asked, caps.get()));
+    return GST_PAD_PROBE_HANDLED;
+  }
+  if (GST_QUERY_TYPE(query) != GST_QUERY_CAPS)
+    return GST_PAD_PROBE_OK;
+  GstCaps *filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  if (filter != nullptr)
+    caps = adopt_mini(gst_caps_intersect_full(filter, caps.get(), GST_CAPS_INTERSECT_FIRST));
+  gst_query_set_caps_result(query, caps.get());
+  return GST_PAD_PROBE_HANDLED;
 }
 
 // The same whether a stream flows at present or not.

@@ -72,6 +72,7 @@ private:
   static gboolean on_query(GstPad *pad, GstObject *parent, GstQuery *query);
   static GstPadProbeReturn on_arrival(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_leave(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+  static GstPadProbeReturn on_caps_query(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_latency(GstPad *pad, GstPadProbeInfo *info, gpointer self);
 
   GstBin *const bin_;
@@ -83,6 +84,7 @@ private:
   support::GObjectPtr<GstStream> stream_;
   support::GObjectPtr<GstStreamCollection> collection_;
   support::PadProbe arrival_probe_;
+  support::PadProbe caps_probe_;
   support::PadProbe latency_probe_;
   support::PadProbe leave_probe_;
 

@@ -71,6 +71,14 @@ const CodecFacts *find_codec_of_caps(GstCaps *caps)
   return nullptr;
 }
 
+bool can_be_encoded(GstCaps *caps, const CodecFacts &codec)
+{
+  const auto own = adopt_mini(codec.kind == MediaKind::Video
+                                  ? gst_caps_new_empty_simple(media_type(codec).c_str())
+                                  : gst_caps_from_string(codec.encoded_caps));
+  return gst_caps_can_intersect(caps, own.get()) != FALSE;
+}
+
 MiniPtr<GstCaps> possible_input_caps(MediaKind kind)
 {
   // First what encoders take as it is, for sources that could give anything.

@@ -24,6 +24,8 @@ struct CodecFacts {
 const CodecFacts *find_codec(std::string_view rtp_name);
 // By caps of an input; null for raw or unknown ones.
 const CodecFacts *find_codec_of_caps(GstCaps *caps);
+// Whether an input with these caps may be of the codec, in whatever form its parser takes.
+bool can_be_encoded(GstCaps *caps, const CodecFacts &codec);
 // What an input of the kind may be: raw, or any of our codecs.
 support::MiniPtr<GstCaps> possible_input_caps(MediaKind kind);
 

@@ -64,6 +64,7 @@ struct SendGateState {
   bool knows_live = false;
   bool is_encoded_video = false;
   bool needs_key = false;
+  guint waited_for_key = 0;  // In buffers.
   bool is_discont = false;
   GstClockTimeDiff shift = 0;
   bool has_shift = false;
@@ -231,15 +232,18 @@ static Passage gst_sl_send_gate_admit(GstElement *element, SendGateState &state,
       break;
   }
   if (state.needs_key && GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT)) {
-    if (state.dropped_no_key++ % 30 == 0)
+    state.dropped_no_key++;
+    if (state.waited_for_key++ % 30 == 0)
       gst_sl_send_gate_ask_for_key(state);
     return Passage::Drop;
   }
   const Passage prepared = gst_sl_send_gate_prepare(state);
   if (prepared == Passage::Drop)
     return gst_sl_send_gate_drop_closed(state);
-  if (prepared == Passage::Pass)
+  if (prepared == Passage::Pass) {
     state.needs_key = false;
+    state.waited_for_key = 0;
+  }
   return prepared;
 }
 
@@ -283,10 +287,15 @@ static bool gst_sl_send_gate_take_caps(SendGateState &state, GstEvent *event)
   gst_event_parse_caps(event, &caps);
   if (state.caps && gst_caps_is_equal(state.caps.get(), caps))
     return true;
+  const char *name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  const bool is_other_type =
+      state.caps && !gst_structure_has_name(gst_caps_get_structure(state.caps.get(), 0), name);
   state.caps = streamlib::support::share_mini(caps);
   const bool is_in_use = std::exchange(state.is_prepared, false);
-  const char *name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
   state.is_encoded_video = g_str_has_prefix(name, "video/") && !g_str_equal(name, "video/x-raw");
+  // Of another codec nothing can be decoded before its first keyframe.
+  if (is_other_type)
+    state.needs_key = state.is_encoded_video;
   return !is_in_use || gst_sl_send_gate_prepare(state) != Passage::Fail;
 }
 

@@ -102,13 +102,14 @@ RtpPlace random_place()
 
 void SendChain::stop()
 {
-  if (GST_STATE(payloader_.get()) >= GST_STATE_PAUSED) {
-    guint last = 0;
-    g_object_get(payloader_.get(), "seqnum", &last, nullptr);
-    place_->seqnum = static_cast<guint16>(last + 1);
-  }
   gst_element_set_locked_state(bin_.get(), TRUE);
   gst_element_set_state(bin_.get(), GST_STATE_NULL);
+  if (!has_sent_)
+    return;
+  // Only now: an encoder may have a thread of its own.
+  guint last = 0;
+  g_object_get(payloader_.get(), "seqnum", &last, nullptr);
+  place_->seqnum = static_cast<guint16>(last + 1);
 }
 
 Result<std::unique_ptr<SendChain>> SendChain::make(const SendChainConfig &config, GstCaps *input)
@@ -155,8 +156,10 @@ Status SendChain::choose(const SendChainConfig &config, GstCaps *input)
   }
   if (encoded != nullptr)
     return Failure{GST_STREAM_ERROR_CODEC_NOT_FOUND,
-                   std::string("The peer does not take ") + encoded->name + ", but " +
-                       names_of(config.remote.codecs) + ". Give raw media, or one of these.",
+                   std::string("The input is ") + encoded->name + ", the peer has accepted " +
+                       names_of(config.remote.codecs) +
+                       ". Give one of these, or raw media. A codec that comes later has to be "
+                       "offered from the beginning: let video-codec name it.",
                    text_of(input)};
   return Failure{GST_STREAM_ERROR_CODEC_NOT_FOUND,
                  "There is no encoder for what the peer takes (" + names_of(config.remote.codecs) +
@@ -297,6 +300,11 @@ void SendChain::add_probes(GstElement *payloader)
     media_probe_ = support::PadProbe(sink.get(), GST_PAD_PROBE_TYPE_BUFFER, on_media, this);
   upstream_probe_ =
       support::PadProbe(src.get(), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_upstream, this);
+  // Goes with the first packet, or with the payloader.
+  gst_pad_add_probe(
+      src.get(),
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+      on_first_packet, this, nullptr);
 }
 
 bool SendChain::refuses(GstBuffer *buffer)
@@ -326,6 +334,12 @@ GstPadProbeReturn SendChain::on_media(GstPad *pad, GstPadProbeInfo *info, gpoint
     gst_pad_push_event(pad,
                        gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
   return GST_PAD_PROBE_OK;
+}
+
+GstPadProbeReturn SendChain::on_first_packet(GstPad *, GstPadProbeInfo *, gpointer self)
+{
+  static_cast<SendChain *>(self)->has_sent_ = true;
+  return GST_PAD_PROBE_REMOVE;
 }
 
 GstPadProbeReturn SendChain::on_upstream(GstPad *, GstPadProbeInfo *info, gpointer data)

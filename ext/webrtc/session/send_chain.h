@@ -68,6 +68,7 @@ private:
   void add_probes(GstElement *payloader);
 
   static GstPadProbeReturn on_media(GstPad *pad, GstPadProbeInfo *info, gpointer self);
+  static GstPadProbeReturn on_first_packet(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   static GstPadProbeReturn on_upstream(GstPad *pad, GstPadProbeInfo *info, gpointer self);
   bool refuses(GstBuffer *buffer);
 
@@ -81,6 +82,7 @@ private:
   // Why an encoded picture cannot be sent; empty: it can.
   std::function<std::string(const uint8_t *data, size_t size)> refuse_;
   bool is_refused_ = false;
+  std::atomic<bool> has_sent_ = false;
   support::PadProbe media_probe_;
   support::PadProbe upstream_probe_;
 };

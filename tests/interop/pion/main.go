@@ -61,6 +61,99 @@ func (conn *mutedConn) WriteTo(data []byte, to net.Addr) (int, error) {
 	return conn.PacketConn.WriteTo(data, to)
 }
 
+// What a stream of H.264 has on the wire, by the types of its NAL units.
+type h264Report struct {
+	IDRs    int `json:"idrs"`
+	Bare    int `json:"bare"` // IDR pictures without SPS and PPS before them, with the same time.
+	BSlices int `json:"b_slices"`
+	Slices  int `json:"slices"`
+
+	time           uint32
+	hasSPS, hasPPS bool
+	isIDR          bool
+}
+
+// The first bits of a slice: first_mb_in_slice, then slice_type, as Exp-Golomb codes.
+func sliceType(nal []byte) int {
+	at := 8
+	bit := func() int {
+		if at/8 >= len(nal) {
+			return -1
+		}
+		value := int(nal[at/8]) >> (7 - at%8) & 1
+		at++
+		return value
+	}
+	code := func() int {
+		zeros := 0
+		for next := bit(); next == 0; next = bit() {
+			zeros++
+		}
+		value := 1
+		for i := 0; i < zeros; i++ {
+			value = value<<1 | bit()
+		}
+		return value - 1
+	}
+	code()
+	return code() % 5
+}
+
+func (found *h264Report) takeUnit(nal []byte) {
+	if len(nal) < 2 {
+		return
+	}
+	switch nal[0] & 0x1f {
+	case 7:
+		found.hasSPS = true
+	case 8:
+		found.hasPPS = true
+	case 1:
+		found.Slices++
+		if sliceType(nal) == 1 {
+			found.BSlices++
+		}
+	case 5:
+		found.Slices++
+		if found.isIDR {
+			return
+		}
+		found.isIDR = true
+		found.IDRs++
+		if !found.hasSPS || !found.hasPPS {
+			found.Bare++
+		}
+	}
+}
+
+// RFC 6184: single units, several in one packet (24), parts of one (28).
+func (found *h264Report) take(packet *rtp.Packet) {
+	payload := packet.Payload
+	if packet.Timestamp != found.time {
+		found.time, found.hasSPS, found.hasPPS, found.isIDR = packet.Timestamp, false, false, false
+	}
+	if len(payload) < 3 {
+		return
+	}
+	switch payload[0] & 0x1f {
+	case 24:
+		for rest := payload[1:]; len(rest) > 2; {
+			size := int(binary.BigEndian.Uint16(rest))
+			if 2+size > len(rest) {
+				return
+			}
+			found.takeUnit(rest[2 : 2+size])
+			rest = rest[2+size:]
+		}
+	case 28:
+		if payload[1]&0x80 != 0 {
+			found.takeUnit(append([]byte{payload[0]&0xe0 | payload[1]&0x1f}, payload[2:]...))
+		}
+	default:
+		found.takeUnit(payload)
+	}
+}
+
 type mediaReport struct {
 	Codec     string   `json:"codec"`
 	Packets   int      `json:"packets"`
@@ -69,6 +162,8 @@ type mediaReport struct {
 	KeyFrames int      `json:"key_frames"`
 	Key       int      `json:"key"` // The frame that was the last key frame, counted from 1.
 	SSRCs     []uint32 `json:"ssrcs"`
+
+	H264 h264Report `json:"h264"`
 }
 
 type report struct {
@@ -182,6 +277,9 @@ func (s *session) take(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		builder.Push(packet)
 		s.Lock()
 		found.Packets++
+		if codec == "h264" {
+			found.H264.take(packet)
+		}
 		for sample := builder.Pop(); sample != nil; sample = builder.Pop() {
 			found.Frames++
 			if isKeyFrame(codec, sample.Data) {
