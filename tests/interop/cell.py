@@ -26,10 +26,9 @@ PEERS = {"aiortc": peers.Aiortc, "webrtcbin": peers.WebRtcBin, "chromium": peers
 SECONDS = 6
 # At 30 pictures and 100 blocks of sound in a second; a key picture and the start take their time.
 LEAST_FRAMES, LEAST_BLOCKS = 60, 200
-# What offset of picture and sound is in order, in milliseconds, by the clock of the sender. A page of
-# Chromium cannot say it: it sees frames and sound when they have been rendered.
-OFFSET_LIMIT_MS, PAGE_OFFSET_LIMIT_MS = 40, 250
-
+# What offset of picture and sound is in order, in milliseconds, by the clock of the sender.
+# A page learns that clock less exactly.
+OFFSET_LIMIT_MS, PAGE_OFFSET_LIMIT_MS = 40, 60
 
 
 def check(received, limit_ms, decodes=True):

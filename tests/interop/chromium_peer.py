@@ -7,12 +7,14 @@ import asyncio
 import base64
 import itertools
 import pathlib
+import statistics
 
 from aiohttp import web
 
 import endpoint
 import pattern
 
+VIDEO_RATE = 90000
 PAGE = pathlib.Path(__file__).with_name("chromium.html")
 
 
@@ -57,7 +59,7 @@ class Session:
         self.page, self.plays, self.codec = page, plays, query.get("codec", "vp8")
         self.id, self.states, self.codecs = next(page.numbers), [], []
         self.picture, self.sound = pattern.PictureCheck(), None
-        self.rate = pattern.RATE
+        self.clocks, self.rtp = [], None
         page.sessions[self.id] = self
 
     async def answer(self, offer):
@@ -75,20 +77,51 @@ class Session:
 
     def take(self, said):
         self.states = said["states"]
-        if said["codec"] and said["codec"] not in self.codecs[-1:]:
-            self.codecs.append(said["codec"])
+        clock = said["clock"]
+        self.clocks.append(clock)
+        if "codec" in clock and clock["codec"] not in self.codecs[-1:]:
+            self.codecs.append(clock["codec"])
         for picture in said["pictures"]:
             pixels = [pattern.rgb_to_yuv(*pixel) for pixel in picture["pixels"]]
-            self.picture.add(pixels, picture["seconds"], picture["size"])
+            self.picture.add(pixels, self.unwrapped(picture["rtp"]) / VIDEO_RATE, picture["size"])
         for sound in said["sounds"]:
-            self.sound = self.sound or pattern.SoundCheck(said["rate"], 1)
+            self.sound = self.sound or pattern.SoundCheck(sound["rate"], 1)
             self.sound.add(array.array("h", base64.b64decode(sound["samples"])), sound["seconds"])
+
+    def unwrapped(self, rtp):
+        """The time stamps have 32 bits."""
+        if self.rtp is None:
+            self.rtp = rtp
+        self.rtp += (rtp - self.rtp + 2**31) % 2**32 - 2**31
+        return self.rtp
+
+    def offset(self):
+        """By the clock of the sender, as the page has learned it from the sender's reports; how long
+        the page takes to show and to play does not matter."""
+        shifts = [clock["video"]["played"] - (clock["video"]["now"] - clock["shown"]["at"]) -
+                  self.unwrapped(clock["shown"]["rtp"]) / VIDEO_RATE
+                  for clock in self.clocks if "shown" in clock]
+        looks = [clock for clock in self.clocks if "audio" in clock]
+        if not shifts or not looks or not self.sound:
+            return None
+        # The first reports say less than those that follow.
+        shift, bursts = statistics.median(shifts[len(shifts) // 2:]), []
+        for burst in self.sound.bursts:
+            look = min(looks, key=lambda one: abs(one["audio"]["now"] - burst))
+            bursts.append(look["audio"]["played"] + burst - look["audio"]["now"] + look["delay"])
+        return pattern.offset_ms([flash + shift for flash in self.picture.flashes], bursts)
+
+    def skew(self):
+        """How much later than the sound the page shows the picture, by its own reckoning."""
+        both = [clock for clock in self.clocks if "audio" in clock and "video" in clock]
+        apart = [1000 * (clock["audio"]["played"] - clock["video"]["played"]) for clock in both]
+        return round(statistics.median(apart[len(apart) // 2:]), 1) if apart else None
 
     def report(self):
         sound = self.sound or pattern.SoundCheck()
         return {"plays": self.plays, "states": self.states, "codecs": self.codecs, "video": self.picture.report(),
                 "audio": sound.report(),
-                "offset_ms": pattern.offset_ms(self.picture.flashes, sound.bursts)}
+                "offset_ms": self.offset(), "skew_of_page_ms": self.skew()}
 
 
 def main():

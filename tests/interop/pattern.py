@@ -91,7 +91,8 @@ class PictureCheck:
         self._number = number
         is_white = band[0] > 125
         if is_white and self._is_white is False:
-            self.flashes.append(seconds)
+            # Its first picture may have been skipped.
+            self.flashes.append(seconds - number % FPS / FPS)
         self._is_white = is_white
 
     def report(self):
