@@ -37,6 +37,7 @@
 #include <memory>
 #include <vector>
 
+#include "ext/webrtc/peer/peer_stats.h"
 #include "ext/webrtc/session/codecs.h"
 #include "ext/webrtc/whip_publisher.h"
 #include "gst/support/element_shell.h"
@@ -366,8 +367,7 @@ void get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
   }
   if (id == kFirstConnection + kStatsIndex) {
     const auto publisher = publisher_of(object);
-    g_value_take_boxed(
-        value, publisher ? publisher->stats().release() : gst_structure_new_empty("webrtc-stats"));
+    g_value_take_boxed(value, (publisher ? publisher->stats() : unbegun_stats()).release());
     return;
   }
   const ObjectLock lock(object);

@@ -6,6 +6,7 @@
 
 #include <strings.h>
 
+#include "ext/webrtc/peer/peer_stats.h"
 #include "ext/webrtc/sdp/codecs.h"
 #include "ext/webrtc/session/codecs.h"
 #include "gst/support/element_shell.h"
@@ -241,8 +242,7 @@ PeerState WhipPublisher::state() const
 StructurePtr WhipPublisher::stats() const
 {
   const auto current = peer();
-  StructurePtr stats =
-      current ? current->stats() : StructurePtr(gst_structure_new_empty("webrtc-stats"));
+  StructurePtr stats = current ? current->stats() : unbegun_stats();
   for (const Input &entry : inputs_)
     gst_structure_set(stats.get(), (std::string("dropped-refused-") + name_of(entry.kind)).c_str(),
                       G_TYPE_UINT64, entry.refused.load(), nullptr);

@@ -152,8 +152,12 @@ private:
   void warned(const PeerProblem &problem) override { warn(problem); }
   void transport_made(std::shared_ptr<Transport> transport) override
   {
+    std::optional<TransportStats> last;
+    if (transport_ && !transport)
+      last = transport_->stats();
     const MutexLock lock(mutex_);
     std::swap(transport_, transport);
+    last_transport_ = std::move(last);
   }
   void media_begun(const std::vector<SessionMedia> &media) override
   {
@@ -196,7 +200,8 @@ private:
   // A leaf; guards what follows.
   mutable GMutex mutex_;
   GCond over_changed_;
-  std::shared_ptr<Transport> transport_;
+  std::shared_ptr<Transport> transport_;  // Written in the I/O context.
+  std::optional<TransportStats> last_transport_;
   std::string last_error_;
 };
 
@@ -309,18 +314,22 @@ void PeerImpl::finish()
 StructurePtr PeerImpl::stats() const
 {
   std::shared_ptr<Transport> transport;
+  std::optional<TransportStats> figures;
   std::string last_error;
   {
     const MutexLock lock(mutex_);
     transport = transport_;
+    figures = last_transport_;
     last_error = last_error_;
   }
+  if (transport)
+    figures = transport->stats();
   StructurePtr stats(gst_structure_new(
       "webrtc-stats", "state", G_TYPE_STRING, name_of(state_), "attempts", G_TYPE_UINT,
       attempts_.load(), "connections", G_TYPE_UINT, connections_.load(), "restarts", G_TYPE_UINT,
       restarts_.load(), "last-error", G_TYPE_STRING, last_error.c_str(), nullptr));
-  if (transport) {
-    const StructurePtr entry = structure_of(transport->stats());
+  if (figures) {
+    const StructurePtr entry = structure_of(*figures);
     gst_structure_set(stats.get(), "transport", GST_TYPE_STRUCTURE, entry.get(), nullptr);
   }
   const StructurePtr session = session_.stats();

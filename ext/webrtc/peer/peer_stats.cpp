@@ -3,6 +3,12 @@
 
 namespace streamlib::webrtc {
 
+support::StructurePtr unbegun_stats()
+{
+  return support::StructurePtr(
+      gst_structure_new("webrtc-stats", "state", G_TYPE_STRING, "new", nullptr));
+}
+
 support::StructurePtr structure_of(const TransportStats &stats)
 {
   support::StructurePtr structure(gst_structure_new(

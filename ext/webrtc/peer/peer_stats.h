@@ -7,6 +7,9 @@
 
 namespace streamlib::webrtc {
 
+// The statistics of an element before it has begun.
+support::StructurePtr unbegun_stats();
+
 // The structure `transport`; drops by their reasons, times in nanoseconds.
 support::StructurePtr structure_of(const TransportStats &stats);
 

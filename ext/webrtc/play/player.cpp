@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ext/webrtc/peer/peer_stats.h"
 #include "ext/webrtc/sdp/codecs.h"
 #include "gst/support/element_shell.h"
 #include "gst/support/guards.h"
@@ -124,6 +125,8 @@ void Player::clear()
     return;
   gst_element_set_state(session->bin(), GST_STATE_NULL);
   gst_bin_remove(element_, session->bin());
+  if (state_.exchange(PeerState::New) != PeerState::New)
+    state_changed_();
 }
 
 // --- What the peer says ---
@@ -277,10 +280,7 @@ void Player::end_missing_pads(guint run, guint group_id)
 StructurePtr Player::stats() const
 {
   const auto current = peer();
-  StructurePtr stats =
-      current
-          ? current->stats()
-          : StructurePtr(gst_structure_new("webrtc-stats", "state", G_TYPE_STRING, "new", nullptr));
+  StructurePtr stats = current ? current->stats() : unbegun_stats();
   std::vector<std::shared_ptr<PlayOutput>> outputs;
   {
     const MutexLock lock(mutex_);

@@ -27,7 +27,7 @@ struct PlayerSettings {
 // Control is the thread that changes the element's state.
 class Player final : public PeerListener, public SessionListener {
 public:
-  // `state_changed` comes in the I/O context.
+  // `state_changed` comes in the I/O context, and from clear().
   Player(GstBin *element, std::function<void()> state_changed);
   ~Player();
   Player(const Player &) = delete;
