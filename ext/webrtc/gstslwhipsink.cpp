@@ -158,6 +158,7 @@ GstPad *request_new_pad(GstElement *element, GstPadTemplate *from, const gchar *
   }
   if (publisher)
     connect_pad(self, kind, *publisher);
+  gst_pad_set_active(pad, TRUE);
   gst_element_add_pad(element, pad);
   return pad;
 }

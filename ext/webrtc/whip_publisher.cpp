@@ -17,6 +17,7 @@ using support::adopt_mini;
 using support::adopt_object;
 using support::Done;
 using support::Failure;
+using support::GObjectPtr;
 using support::MutexLock;
 using support::Result;
 using support::share_object;
@@ -28,6 +29,8 @@ namespace {
 
 // For what encoders still hold when all inputs have ended.
 constexpr guint kDrainMs = 500;
+// Whoever has linked nothing by then may not know.
+constexpr guint kReminderMs = 1500;
 
 const char *name_of(MediaKind kind)
 {
@@ -52,6 +55,30 @@ bool can_be_raw(GstCaps *caps, MediaKind kind)
   const auto raw = adopt_mini(
       gst_caps_new_empty_simple(kind == MediaKind::Video ? "video/x-raw" : "audio/x-raw"));
   return gst_caps_can_intersect(caps, raw.get()) != FALSE;
+}
+
+// What comes after caps: the end of a stream, or its silence.
+bool is_media(GstEvent *event)
+{
+  return GST_EVENT_TYPE(event) == GST_EVENT_EOS || GST_EVENT_TYPE(event) == GST_EVENT_GAP;
+}
+
+bool has_linked_pad(GstElement *element)
+{
+  const support::ObjectLock lock(element);
+  for (const GList *node = element->sinkpads; node != nullptr; node = node->next)
+    if (gst_pad_is_linked(static_cast<GstPad *>(node->data)))
+      return true;
+  return false;
+}
+
+void remind(GstElement *element)
+{
+  if (!has_linked_pad(element))
+    GST_ELEMENT_WARNING(element, STREAM, WRONG_TYPE,
+                        ("There is nothing to send yet. Link a source to the pad video_0 or "
+                         "audio_0: its first buffer begins the connection."),
+                        (nullptr));
 }
 
 SessionSettings session_settings_of(const WhipSettings &settings,
@@ -160,7 +187,10 @@ std::shared_ptr<Peer> WhipPublisher::peer() const
 GstPad *WhipPublisher::add_input(MediaKind kind, GstPad *ghost)
 {
   Input &entry = input(kind);
-  entry.ghost = share_object(ghost);
+  {
+    const MutexLock lock(mutex_);
+    entry.ghost = share_object(ghost);
+  }
   entry.probe = support::PadProbe(ghost,
                                   static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM |
                                                                GST_PAD_PROBE_TYPE_EVENT_FLUSH),
@@ -172,43 +202,87 @@ void WhipPublisher::remove_input(MediaKind kind)
 {
   Input &entry = input(kind);
   entry.probe = support::PadProbe();
-  entry.ghost.reset();
+  {
+    const MutexLock lock(mutex_);
+    entry.ghost.reset();
+  }
   entry.is_linked = false;
   session_.remove_input(kind);
 }
 
 Status WhipPublisher::begin()
 {
-  std::vector<PeerMedia> media;
   is_eos_ = false;
-  for (Input &entry : inputs_) {
-    entry.is_eos = entry.is_refused = false;
-    entry.is_linked = entry.ghost && gst_pad_is_linked(entry.ghost.get());
-    if (!entry.is_linked)
+  {
+    const MutexLock lock(mutex_);
+    is_waiting_ = true;
+  }
+  Status connected = connect_linked();
+  if (!connected || !is_waiting_)
+    return connected;
+  SourceGuard reminder = call_after(gst_sl_runtime_get_io_context(runtime_.get()), kReminderMs,
+                                    [element = share_object(element_)] { remind(element.get()); });
+  const MutexLock lock(mutex_);
+  std::swap(reminder, reminder_);
+  return Done{};
+}
+
+// Nothing happens where nothing is linked, or where it was done before.
+Status WhipPublisher::connect_linked()
+{
+  std::array<GObjectPtr<GstPad>, 2> pads;
+  {
+    const MutexLock lock(mutex_);
+    for (size_t i = 0; i < inputs_.size(); i++)
+      pads[i] = inputs_[i].ghost;
+  }
+  std::vector<PeerMedia> media;
+  for (size_t i = 0; i < inputs_.size(); i++) {
+    const MediaKind kind = inputs_[i].kind;
+    if (!pads[i] || !gst_pad_is_linked(pads[i].get())) {
+      pads[i].reset();
       continue;
-    const auto possible = possible_input_caps(entry.kind);
-    const auto caps = adopt_mini(gst_pad_peer_query_caps(entry.ghost.get(), possible.get()));
-    auto codecs = codecs_to_offer(entry.kind, caps.get(), preference_);
-    if (!codecs)
+    }
+    const auto possible = possible_input_caps(kind);
+    const auto caps = adopt_mini(gst_pad_peer_query_caps(pads[i].get(), possible.get()));
+    auto codecs = codecs_to_offer(kind, caps.get(), preference_);
+    if (!codecs) {
+      const MutexLock lock(mutex_);
+      is_waiting_ = false;
       return codecs.take_error();
-    media.push_back({entry.kind, std::move(*codecs)});
+    }
+    media.push_back({kind, std::move(*codecs)});
   }
   if (media.empty())
-    return Failure{
-        GST_STREAM_ERROR_WRONG_TYPE,
-        "There is nothing to send. Link a source to the pad video_0 or audio_0 before PAUSED; "
-        "behind an element whose pads come later, such as decodebin, by a queue that is "
-        "linked to the pad by name.",
-        ""};
-  const auto made =
-      Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
+    return Done{};
   const MutexLock lock(mutex_);
-  peer_ = made;
+  if (!is_waiting_)
+    return Done{};
+  is_waiting_ = false;
+  for (size_t i = 0; i < inputs_.size(); i++) {
+    inputs_[i].is_eos = inputs_[i].is_refused = false;
+    inputs_[i].is_linked = pads[i].get() != nullptr;
+  }
+  peer_ = Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
   return Done{};
+}
+
+void WhipPublisher::begin_late()
+{
+  const Status connected = connect_linked();
+  if (!connected)
+    SL_POST_ERROR(element_, GST_STREAM_ERROR, connected.error().code, connected.error().text,
+                  connected.error().debug);
 }
 
 bool WhipPublisher::end()
 {
+  {
+    SourceGuard reminder;
+    const MutexLock lock(mutex_);
+    is_waiting_ = false;
+    std::swap(reminder, reminder_);
+  }
   const auto current = peer();
   if (!current)
     return true;
@@ -254,7 +328,10 @@ StructurePtr WhipPublisher::stats() const
 GstPadProbeReturn WhipPublisher::on_input(GstPad *, GstPadProbeInfo *info, gpointer data)
 {
   Input &entry = *static_cast<Input *>(data);
-  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_BOTH) != 0) {
+  const bool is_event = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_BOTH) != 0;
+  if (entry.owner->is_waiting_ && (!is_event || is_media(GST_PAD_PROBE_INFO_EVENT(info))))
+    entry.owner->begin_late();
+  if (is_event) {
     entry.owner->take_event(entry, GST_PAD_PROBE_INFO_EVENT(info));
     return GST_PAD_PROBE_OK;
   }

@@ -46,6 +46,8 @@ public:
   GstElement *bin() const { return session_.bin(); }
   GstPad *add_input(MediaKind kind, GstPad *ghost);
   void remove_input(MediaKind kind);
+  // Connects with the inputs that are linked. Where none is, it waits for the first buffer of one:
+  // then all of them are, that of a decodebin and that of a graph which is edited.
   support::Status begin();
   // False when something does not return.
   bool end();
@@ -75,6 +77,8 @@ private:
   Input &input(MediaKind kind) { return inputs_[kind == MediaKind::Video ? 1 : 0]; }
   std::shared_ptr<Peer> peer() const;
   static GstPadProbeReturn on_input(GstPad *pad, GstPadProbeInfo *info, gpointer input);
+  support::Status connect_linked();
+  void begin_late();
   void take_event(Input &input, GstEvent *event);
   void end_stream();
 
@@ -93,11 +97,13 @@ private:
   std::array<Input, 2> inputs_;
   MediaSession session_;
   std::atomic<bool> is_eos_ = false;
+  std::atomic<bool> is_waiting_ = false;  // For something that is linked. Changes under the lock.
 
-  // A leaf; guards what follows.
+  // A leaf; guards what follows, and which pads the inputs have.
   mutable GMutex mutex_;
   std::shared_ptr<Peer> peer_;
   support::SourceGuard drain_limit_;
+  support::SourceGuard reminder_;
 };
 
 }  // namespace streamlib::webrtc
