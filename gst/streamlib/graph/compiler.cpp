@@ -200,7 +200,7 @@ Compiler::StepResult Compiler::raise(const std::vector<GObjectPtr<GstElement>> &
     return Done{};
   ParallelStates states(elements, state);
   states.wait(in(host_.setup_timeout), [this] { return host_.worker->is_cancelled(); });
-  const auto results = states.results();
+  const auto results = states.give_up();
   for (size_t i = 0; i < results.size(); i++) {
     if (results[i] == StateResult::Reached)
       continue;

@@ -120,7 +120,7 @@ std::optional<Problem> Engine::raise(GstState state)
       continue;
     ParallelStates states(*elements, state);
     states.wait(in(setup_timeout_.load()));
-    const auto results = states.results();
+    const auto results = states.give_up();
     for (size_t i = 0; i < results.size() && !problem; i++) {
       if (results[i] == StateResult::Reached)
         continue;
@@ -210,7 +210,7 @@ void Engine::lower(const std::vector<OwnedElement> &all, GstState state, GstCloc
     return;
   ParallelStates states(std::move(elements), state);
   states.wait(in(limit));
-  const auto results = states.results();
+  const auto results = states.give_up();
   for (size_t i = 0; i < results.size(); i++) {
     if (results[i] != StateResult::Waiting)
       continue;

@@ -38,7 +38,7 @@ bool set_state_within(GstElement *element, GstState state, GstClockTime limit)
 {
   ParallelStates states({support::share_object(element)}, state);
   states.wait(in(limit));
-  return states.results().front() == StateResult::Reached;
+  return states.give_up().front() == StateResult::Reached;
 }
 
 uint64_t buffers_of(const Node &node, const Running &running)
@@ -94,7 +94,7 @@ void Engine::quarantine(const std::string &node, const std::string &what)
 void Engine::look_at_ending()
 {
   for (Ending &ending : ending_) {
-    const auto results = ending.states->results();
+    const auto results = ending.states->give_up();
     for (size_t i = 0; i < results.size(); i++) {
       if (results[i] == StateResult::Waiting)
         quarantine(ending.owners[i], ending.names[i]);

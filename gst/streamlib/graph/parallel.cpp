@@ -75,8 +75,7 @@ ParallelStates::ParallelStates(std::vector<GObjectPtr<GstElement>> elements, Gst
 
 ParallelStates::~ParallelStates()
 {
-  std::lock_guard lock(shared_->mutex);
-  shared_->abandoned = true;
+  give_up();
 }
 
 bool ParallelStates::wait(int64_t until, const std::function<bool()> &cancelled)
@@ -99,9 +98,10 @@ bool ParallelStates::wait(int64_t until, const std::function<bool()> &cancelled)
   }
 }
 
-std::vector<StateResult> ParallelStates::results() const
+std::vector<StateResult> ParallelStates::give_up()
 {
   std::lock_guard lock(shared_->mutex);
+  shared_->abandoned = true;
   return shared_->results;
 }
 

@@ -30,16 +30,17 @@ public:
   ParallelStates(std::vector<support::GObjectPtr<GstElement>> elements, GstState target);
   ParallelStates(const ParallelStates &) = delete;
   ParallelStates &operator=(const ParallelStates &) = delete;
-  // Elements whose set-up was not begun are not touched any more, and those that were to stop still
-  // are stopped. One that returns later is set to NULL.
+  // Gives up, if that was not done.
   ~ParallelStates();
 
   // Until all are back, the time (of the monotonic clock, in microseconds), or `cancelled`, which
   // is asked some ten times a second. True when all are back. Where all threads are held up, others
   // are added.
   bool wait(int64_t until, const std::function<bool()> &cancelled = {});
-  // By the index of the element.
-  std::vector<StateResult> results() const;
+  // What became of each element, by its index. From here on those whose set-up was not begun are
+  // not touched any more, those that were to stop still are stopped, and one that returns later is
+  // set to NULL.
+  std::vector<StateResult> give_up();
 
 private:
   struct Shared;
