@@ -70,73 +70,90 @@ struct Shown {
   int64_t late = 0;
 };
 
-void run_both(MediaSync &sync, Shown &one, Shown &other, int64_t end)
-{
-  for (int64_t now = std::min(one.taken, other.taken); now < end; now += 10 * kMs) {
-    one.run_to(sync, now);
-    other.run_to(sync, now);
+// A picture and its sound, of one clock of the peer unless their names differ.
+struct Pair {
+  // A null pointer: they have no names yet.
+  Pair(int64_t picture_late, int64_t sound_late, const char *of_picture = "peer",
+       const char *of_sound = "peer")
+      : picture(video(picture_late)), sound(audio(sound_late))
+  {
+    if (of_picture != nullptr)
+      name(sync, of_picture, of_sound);
   }
-}
+
+  void run_to(int64_t end)
+  {
+    for (int64_t now = std::min(picture.taken, sound.taken); now < end; now += 10 * kMs) {
+      picture.run_to(sync, now);
+      sound.run_to(sync, now);
+    }
+  }
+  void report_picture(int64_t taken, int64_t error = 0)
+  {
+    picture.source.report(sync, taken, error);
+  }
+  void report_sound(int64_t taken, int64_t error = 0) { sound.source.report(sync, taken, error); }
+  void report(int64_t taken)
+  {
+    report_picture(taken);
+    report_sound(taken);
+  }
+  int64_t apart() const { return std::abs(picture.late - sound.late); }
+
+  MediaSync sync;
+  Shown picture;
+  Shown sound;
+};
 
 }  // namespace
 
 GST_START_TEST(test_the_earlier_waits_for_the_later)
 {
-  MediaSync sync;
-  Shown picture(video(150 * kMs));
-  Shown sound(audio(20 * kMs));
-  run_both(sync, picture, sound, kSecond);
+  Pair pair(150 * kMs, 20 * kMs, nullptr);
+  pair.run_to(kSecond);
   // Nothing is known yet.
-  ck_assert_int_eq(picture.late, 150 * kMs);
-  ck_assert_int_eq(sound.late, 20 * kMs);
-  name(sync);
-  picture.source.report(sync, kSecond);
-  sound.source.report(sync, kSecond);
-  run_both(sync, picture, sound, kSecond + 100 * kMs);
-  ck_assert_int_eq((picture.late + kMs / 2) / kMs, 150);
-  ck_assert_int_eq((sound.late + kMs / 2) / kMs, 150);
-  ck_assert_int_eq((sync.delay(2) + kMs / 2) / kMs, 130);
+  ck_assert_int_eq(pair.picture.late, 150 * kMs);
+  ck_assert_int_eq(pair.sound.late, 20 * kMs);
+  name(pair.sync);
+  pair.report(kSecond);
+  pair.run_to(kSecond + 100 * kMs);
+  ck_assert_int_eq((pair.picture.late + kMs / 2) / kMs, 150);
+  ck_assert_int_eq((pair.sound.late + kMs / 2) / kMs, 150);
+  ck_assert_int_eq((pair.sync.delay(2) + kMs / 2) / kMs, 130);
 }
 GST_END_TEST
 
 // What jitter buffers estimate changes by half a second while they start, one after the other.
 GST_START_TEST(test_estimates_that_settle)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(800 * kMs));
-  Shown sound(audio(500 * kMs));
-  run_both(sync, picture, sound, 200 * kMs);
-  picture.source.report(sync, 200 * kMs);
-  sound.source.report(sync, 200 * kMs);
-  run_both(sync, picture, sound, 250 * kMs);
+  Pair pair(800 * kMs, 500 * kMs);
+  pair.run_to(200 * kMs);
+  pair.report(200 * kMs);
+  pair.run_to(250 * kMs);
   int64_t worst = 0;
   for (int64_t now = 300 * kMs; now < 5 * kSecond; now += 100 * kMs) {
-    picture.source.late = std::max<int64_t>(picture.source.late - 100 * kMs, 20 * kMs);
+    pair.picture.source.late = std::max<int64_t>(pair.picture.source.late - 100 * kMs, 20 * kMs);
     if (now > kSecond)
-      sound.source.late = std::max<int64_t>(sound.source.late - 30 * kMs, 10 * kMs);
-    run_both(sync, picture, sound, now);
-    worst = std::max(worst, std::abs(picture.late - sound.late));
+      pair.sound.source.late = std::max<int64_t>(pair.sound.source.late - 30 * kMs, 10 * kMs);
+    pair.run_to(now);
+    worst = std::max(worst, pair.apart());
   }
   ck_assert_int_lt(worst, 15 * kMs);
-  ck_assert_int_lt(picture.late, 25 * kMs);
+  ck_assert_int_lt(pair.picture.late, 25 * kMs);
 }
 GST_END_TEST
 
 // A report that takes the time at which it leaves for that of the last packet.
 GST_START_TEST(test_reports_that_are_inexact)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(50 * kMs));
-  Shown sound(audio(50 * kMs));
+  Pair pair(50 * kMs, 50 * kMs);
   GRand *random = g_rand_new_with_seed(7);
   for (int64_t now = kSecond; now < 60 * kSecond; now += kSecond) {
-    run_both(sync, picture, sound, now);
-    picture.source.report(sync, now, g_rand_int_range(random, 0, 33) * kMs);
-    sound.source.report(sync, now, g_rand_int_range(random, 0, 20) * kMs);
+    pair.run_to(now);
+    pair.report_picture(now, g_rand_int_range(random, 0, 33) * kMs);
+    pair.report_sound(now, g_rand_int_range(random, 0, 20) * kMs);
     if (now > 2 * kSecond)
-      ck_assert_int_lt(std::abs(picture.late - sound.late), kLimit);
+      ck_assert_int_lt(pair.apart(), kLimit);
   }
   g_rand_free(random);
 }
@@ -144,36 +161,29 @@ GST_END_TEST
 
 GST_START_TEST(test_another_name_is_another_clock)
 {
-  MediaSync sync;
-  name(sync, "one", "other");
-  Shown picture(video(150 * kMs));
-  Shown sound(audio(20 * kMs));
-  sound.source.clock = 9 * kSecond;
-  run_both(sync, picture, sound, kSecond);
-  picture.source.report(sync, kSecond);
-  sound.source.report(sync, kSecond);
-  run_both(sync, picture, sound, 2 * kSecond);
-  ck_assert_int_eq(picture.late, 150 * kMs);
-  ck_assert_int_eq(sound.late, 20 * kMs);
+  Pair pair(150 * kMs, 20 * kMs, "one", "other");
+  pair.sound.source.clock = 9 * kSecond;
+  pair.run_to(kSecond);
+  pair.report(kSecond);
+  pair.run_to(2 * kSecond);
+  ck_assert_int_eq(pair.picture.late, 150 * kMs);
+  ck_assert_int_eq(pair.sound.late, 20 * kMs);
 }
 GST_END_TEST
 
 GST_START_TEST(test_times_that_wrap)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(150 * kMs));
-  Shown sound(audio(20 * kMs));
-  picture.source.first_rtp = 0xffffffff - 3 * 90000;
-  sound.source.first_rtp = 0xffffffff - 2 * 48000;
-  run_both(sync, picture, sound, kSecond);
+  Pair pair(150 * kMs, 20 * kMs);
+  pair.picture.source.first_rtp = 0xffffffff - 3 * 90000;
+  pair.sound.source.first_rtp = 0xffffffff - 2 * 48000;
+  pair.run_to(kSecond);
   for (int64_t now = kSecond; now < 6 * kSecond; now += kSecond) {
     // Sound is told of ahead of its packets.
-    picture.source.report(sync, now);
-    sound.source.report(sync, now + 300 * kMs);
-    run_both(sync, picture, sound, now + kSecond);
-    ck_assert_int_lt(std::abs(picture.late - 150 * kMs), kMs);
-    ck_assert_int_lt(std::abs(sound.late - 150 * kMs), kMs);
+    pair.report_picture(now);
+    pair.report_sound(now + 300 * kMs);
+    pair.run_to(now + kSecond);
+    ck_assert_int_lt(std::abs(pair.picture.late - 150 * kMs), kMs);
+    ck_assert_int_lt(std::abs(pair.sound.late - 150 * kMs), kMs);
   }
 }
 GST_END_TEST
@@ -181,62 +191,50 @@ GST_END_TEST
 // The peer sets its clock; the reports of the two streams do not say so at the same time.
 GST_START_TEST(test_the_clock_of_the_peer_is_set)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(90 * kMs));
-  Shown sound(audio(20 * kMs));
+  Pair pair(90 * kMs, 20 * kMs);
   for (int64_t now = kSecond; now < 10 * kSecond; now += kSecond) {
-    run_both(sync, picture, sound, now);
+    pair.run_to(now);
     if (now == 4 * kSecond)
-      picture.source.clock += 3600 * kSecond;
+      pair.picture.source.clock += 3600 * kSecond;
     if (now == 5 * kSecond)
-      sound.source.clock += 3600 * kSecond;
-    picture.source.report(sync, now);
-    sound.source.report(sync, now);
-    ck_assert_int_le(picture.late, 91 * kMs);
-    ck_assert_int_le(sound.late, 91 * kMs);
+      pair.sound.source.clock += 3600 * kSecond;
+    pair.report(now);
+    ck_assert_int_le(pair.picture.late, 91 * kMs);
+    ck_assert_int_le(pair.sound.late, 91 * kMs);
   }
-  ck_assert_int_lt(std::abs(picture.late - sound.late), kMs);
+  ck_assert_int_lt(pair.apart(), kMs);
 }
 GST_END_TEST
 
 // RTP times that begin anew are not measured by an old report.
 GST_START_TEST(test_a_stream_that_begins_anew)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(90 * kMs));
-  Shown sound(audio(20 * kMs));
+  Pair pair(90 * kMs, 20 * kMs);
   for (int64_t now = kSecond; now < 10 * kSecond; now += kSecond) {
-    run_both(sync, picture, sound, now);
+    pair.run_to(now);
     if (now == 4 * kSecond)
-      picture.source.first_rtp += 1000 * 90000;
+      pair.picture.source.first_rtp += 1000 * 90000;
     if (now != 4 * kSecond && now != 5 * kSecond)
-      picture.source.report(sync, now);
-    sound.source.report(sync, now);
-    ck_assert_int_le(picture.late, 91 * kMs);
-    ck_assert_int_le(sound.late, 91 * kMs);
+      pair.report(now);
+    ck_assert_int_le(pair.picture.late, 91 * kMs);
+    ck_assert_int_le(pair.sound.late, 91 * kMs);
   }
-  ck_assert_int_lt(std::abs(picture.late - sound.late), kMs);
+  ck_assert_int_lt(pair.apart(), kMs);
 }
 GST_END_TEST
 
 // An hour, in which the peer's clock is faster than ours by 100 in a million.
 GST_START_TEST(test_drift)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(500 * kMs));
-  Shown sound(audio(450 * kMs));
+  Pair pair(500 * kMs, 450 * kMs);
   for (int64_t now = kSecond; now < 3600 * kSecond; now += kSecond) {
-    run_both(sync, picture, sound, now);
-    picture.source.late -= kMs / 10;
-    sound.source.late -= kMs / 10;
-    picture.source.report(sync, now);
-    sound.source.report(sync, now);
+    pair.run_to(now);
+    pair.picture.source.late -= kMs / 10;
+    pair.sound.source.late -= kMs / 10;
+    pair.report(now);
     if (now > 2 * kSecond) {
-      ck_assert_int_lt(std::abs(picture.late - sound.late), kMs);
-      ck_assert_int_lt(std::abs(picture.late - picture.source.late), 2 * kMs);
+      ck_assert_int_lt(pair.apart(), kMs);
+      ck_assert_int_lt(std::abs(pair.picture.late - pair.picture.source.late), 2 * kMs);
     }
   }
 }
@@ -245,38 +243,35 @@ GST_END_TEST
 // One stream ends, and another takes its place.
 GST_START_TEST(test_a_stream_that_leaves)
 {
-  MediaSync sync;
-  name(sync);
-  Shown picture(video(400 * kMs));
-  Shown sound(audio(20 * kMs));
-  run_both(sync, picture, sound, kSecond);
-  picture.source.report(sync, kSecond);
-  sound.source.report(sync, kSecond);
-  run_both(sync, picture, sound, 2 * kSecond);
-  ck_assert_int_gt(sound.late, 390 * kMs);
-  sync.forget(1);
-  sound.run_to(sync, 5 * kSecond);
-  ck_assert_int_lt(sound.late, 25 * kMs);
+  Pair pair(400 * kMs, 20 * kMs);
+  pair.run_to(kSecond);
+  pair.report(kSecond);
+  pair.run_to(2 * kSecond);
+  ck_assert_int_gt(pair.sound.late, 390 * kMs);
+  pair.sync.forget(1);
+  pair.sound.run_to(pair.sync, 5 * kSecond);
+  ck_assert_int_lt(pair.sound.late, 25 * kMs);
   Source next = video(100 * kMs);
   next.ssrc = 3;
   Shown after(next);
   after.taken = 5 * kSecond;
-  sync.take_cname(3, "peer");
-  after.source.report(sync, 5 * kSecond);
-  run_both(sync, after, sound, 6 * kSecond);
+  pair.sync.take_cname(3, "peer");
+  after.source.report(pair.sync, 5 * kSecond);
+  for (int64_t now = 5 * kSecond; now < 6 * kSecond; now += 10 * kMs) {
+    after.run_to(pair.sync, now);
+    pair.sound.run_to(pair.sync, now);
+  }
   ck_assert_int_lt(std::abs(after.late - 100 * kMs), kMs);
-  ck_assert_int_lt(std::abs(sound.late - 100 * kMs), kMs);
+  ck_assert_int_lt(std::abs(pair.sound.late - 100 * kMs), kMs);
 }
 GST_END_TEST
 
 // As they come: a compound packet with a report and a name.
 GST_START_TEST(test_packets)
 {
-  MediaSync sync;
-  Shown picture(video(150 * kMs));
-  Shown sound(audio(20 * kMs));
-  run_both(sync, picture, sound, kSecond);
-  for (const Source &source : {picture.source, sound.source}) {
+  Pair pair(150 * kMs, 20 * kMs, nullptr);
+  pair.run_to(kSecond);
+  for (const Source &source : {pair.picture.source, pair.sound.source}) {
     GstBuffer *buffer = gst_rtcp_buffer_new(1200);
     GstRTCPBuffer rtcp = GST_RTCP_BUFFER_INIT;
     GstRTCPPacket packet;
@@ -292,14 +287,14 @@ GST_START_TEST(test_packets)
     gst_rtcp_packet_sdes_add_entry(&packet, GST_RTCP_SDES_CNAME, 4,
                                    reinterpret_cast<const guint8 *>("peer"));
     gst_rtcp_buffer_unmap(&rtcp);
-    sync.take(buffer);
+    pair.sync.take(buffer);
     gst_buffer_unref(buffer);
   }
   GstBuffer *noise = gst_buffer_new_memdup("\x80\xc8\xff\xff", 4);
-  sync.take(noise);
+  pair.sync.take(noise);
   gst_buffer_unref(noise);
-  run_both(sync, picture, sound, 2 * kSecond);
-  ck_assert_int_lt(std::abs(sound.late - 150 * kMs), kMs);
+  pair.run_to(2 * kSecond);
+  ck_assert_int_lt(std::abs(pair.sound.late - 150 * kMs), kMs);
 }
 GST_END_TEST
 
