@@ -11,12 +11,11 @@ tells whether the peer is at fault.
 import argparse
 import contextlib
 import json
-import os
 import sys
 import tempfile
-import traceback
 
 import clients
+import ending
 import janus_peer
 import peers
 
@@ -98,6 +97,19 @@ def with_peer(name, client_name, direction, codec, relay=False, **options):
             raise AssertionError("; ".join(wrong))
 
 
+def run_cell(given, own, options):
+    try:
+        with_peer(given.peer, given.client, given.direction, given.codec, **own, **options)
+    except Exception:
+        if given.client == "ours":
+            try:
+                with_peer(given.peer, "webrtcbin", given.direction, given.codec, **options)
+                print("The same with webrtcbin works: the fault is ours.", file=sys.stderr)
+            except Exception as error:  # pylint: disable=broad-except
+                print(f"The same with webrtcbin fails too: {error}", file=sys.stderr)
+        raise
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--client", default="ours", choices=clients.CLIENTS)
@@ -107,21 +119,8 @@ def main():
     parser.add_argument("codec", choices=["vp8", "vp9", "h264"])
     given = parser.parse_args()
     options = {"relay": given.peer == "coturn"}
-    try:
-        own = {"encoded": True} if given.encoded else {}
-        with_peer(given.peer, given.client, given.direction, given.codec, **own, **options)
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc()
-        if given.client == "ours":
-            try:
-                with_peer(given.peer, "webrtcbin", given.direction, given.codec, **options)
-                print("The same with webrtcbin works: the fault is ours.", file=sys.stderr)
-            except Exception as error:  # pylint: disable=broad-except
-                print(f"The same with webrtcbin fails too: {error}", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)
+    own = {"encoded": True} if given.encoded else {}
+    ending.exit_after(run_cell, given, own, options)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ usage: features.py pion-trickle|pion-restart|pion-restart-late|pion-restart-play
                    codec-chromium-publish|codec-aiortc-publish|codec-chromium-play|
                    codec-chromium-play-encoded
 """
-import os
 import sys
 import tempfile
 import time
-import traceback
 
 import clients
+import ending
 import janus_peer
 import peers
 
@@ -250,14 +249,7 @@ FEATURES = {
 def main():
     if len(sys.argv) != 2 or sys.argv[1] not in FEATURES:
         sys.exit(__doc__)
-    try:
-        FEATURES[sys.argv[1]]()
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)
+    ending.exit_after(FEATURES[sys.argv[1]])
 
 
 if __name__ == "__main__":

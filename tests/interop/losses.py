@@ -11,11 +11,10 @@ CASE: loss      5 % are lost on the way, by nftables
 """
 import contextlib
 import json
-import os
 import sys
 import tempfile
-import traceback
 
+import ending
 import network
 import peers
 import witness
@@ -112,14 +111,7 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] not in ("publish", "play") or sys.argv[2] not in LEAST_SOUND[True]:
         sys.exit(__doc__)
     network.enter()
-    try:
-        run(sys.argv[1] == "publish", sys.argv[2])
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)
+    ending.exit_after(run, sys.argv[1] == "publish", sys.argv[2])
 
 
 if __name__ == "__main__":

@@ -18,12 +18,11 @@ CASE: pause-SECONDS    nothing passes for so long
       silent           it sends neither media nor reports any more
 """
 import contextlib
-import os
 import sys
 import tempfile
 import time
-import traceback
 
+import ending
 import network
 import peers
 import samples
@@ -242,14 +241,7 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] not in ("publish", "play"):
         sys.exit(__doc__)
     network.enter()
-    try:
-        run(sys.argv[1] == "publish", sys.argv[2])
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)
+    ending.exit_after(run, sys.argv[1] == "publish", sys.argv[2])
 
 
 if __name__ == "__main__":
