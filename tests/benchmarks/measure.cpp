@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Clocks, placement of threads and order statistics for the benchmarks.
 #include "measure.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +24,13 @@ int64_t clock_ns(clockid_t clock)
   return now.tv_sec * kNsPerSecond + now.tv_nsec;
 }
 
+int entries_of(const char *folder)
+{
+  std::error_code error;
+  const std::filesystem::directory_iterator entries(folder, error);
+  return static_cast<int>(std::distance(begin(entries), end(entries)));
+}
+
 }  // namespace
 
 int64_t monotonic_ns()
@@ -33,6 +40,27 @@ int64_t monotonic_ns()
 int64_t process_cpu_ns()
 {
   return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int thread_count()
+{
+  return entries_of("/proc/self/task");
+}
+
+int descriptor_count()
+{
+  return entries_of("/proc/self/fd");
+}
+
+double resident_kib()
+{
+  long pages = 0, resident = 0;
+  if (FILE *file = fopen("/proc/self/statm", "r")) {
+    if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
+      resident = 0;
+    fclose(file);
+  }
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
 }
 
 void pin_thread(int cpu)

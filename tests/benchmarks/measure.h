@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Clocks, placement of threads and order statistics for the benchmarks.
+// Clocks, what the process holds, placement of threads and order statistics for the benchmarks.
 #pragma once
 
 #include <array>
@@ -18,6 +18,11 @@ inline constexpr int kConsumerCpu = 1;
 int64_t monotonic_ns();
 // CPU time of the whole process, all threads, user and system.
 int64_t process_cpu_ns();
+
+// What this process holds.
+int thread_count();
+int descriptor_count();
+double resident_kib();
 
 // Pins the calling thread. Any thread.
 void pin_thread(int cpu);

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <thread>
@@ -89,24 +88,6 @@ private:
   std::atomic<bool> measures_ = false;
   std::vector<double> late_;
 };
-
-double resident_kib()
-{
-  long pages = 0, resident = 0;
-  if (FILE *file = fopen("/proc/self/statm", "r")) {
-    if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
-      resident = 0;
-    fclose(file);
-  }
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
-}
-
-double threads_now()
-{
-  std::error_code error;
-  const std::filesystem::directory_iterator tasks("/proc/self/task", error);
-  return static_cast<double>(std::distance(begin(tasks), end(tasks)));
-}
 
 void sleep_s(double seconds)
 {
@@ -242,7 +223,7 @@ bool measure(const StreamLoad &load, StreamFigures *figures)
   sleep_s(kSettleSeconds);
   measure_window(all.streams, load.seconds, figures);
   measure_lateness(all.streams, load.seconds * kLatePart);
-  figures->threads = threads_now();
+  figures->threads = thread_count();
   figures->kib_per_stream = (resident_kib() - memory) / load.streams;
   begin = monotonic_ns();
   all.set_state(GST_STATE_NULL);

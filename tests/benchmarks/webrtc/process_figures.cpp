@@ -3,11 +3,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
-
-#include <unistd.h>
 
 namespace streamlib::bench {
 
@@ -28,13 +25,6 @@ Owner owner_of(const std::string &name)
   if (begins_with_any(name, {"pool-", "gmain", "gdbus", "gupnp", "GstSystemClock"}))
     return Owner::kLibrary;
   return Owner::kElement;
-}
-
-int entries_of(const char *folder)
-{
-  std::error_code error;
-  const std::filesystem::directory_iterator entries(folder, error);
-  return static_cast<int>(std::distance(begin(entries), end(entries)));
 }
 
 int count_in(const ThreadNames &names, const std::string &name)
@@ -88,27 +78,6 @@ std::string new_thread_text(const ThreadNames &before, const ThreadNames &now)
     text +=
         (text.empty() ? "" : ", ") + kind + (count > 1 ? " " + std::to_string(count) + "x" : "");
   return text;
-}
-
-int thread_count()
-{
-  return entries_of("/proc/self/task");
-}
-
-int descriptor_count()
-{
-  return entries_of("/proc/self/fd");
-}
-
-double resident_kib()
-{
-  long pages = 0, resident = 0;
-  if (FILE *file = fopen("/proc/self/statm", "r")) {
-    if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
-      resident = 0;
-    fclose(file);
-  }
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
 }
 
 }  // namespace streamlib::bench

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What this process holds: threads by their names, memory, descriptors.
+// The threads of this process by their names.
 #pragma once
 
 #include <map>
@@ -24,9 +24,5 @@ ThreadNames thread_names();
 std::map<Owner, int> new_threads(const ThreadNames &before, const ThreadNames &now);
 // "name, name 2x, …" of those that were not there before, without the numbers in their names.
 std::string new_thread_text(const ThreadNames &before, const ThreadNames &now);
-
-int thread_count();
-int descriptor_count();
-double resident_kib();
 
 }  // namespace streamlib::bench
