@@ -325,6 +325,31 @@ GST_START_TEST(test_end_of_inputs)
 }
 GST_END_TEST
 
+GST_START_TEST(test_input_that_ends_first_leaves_the_other)
+{
+  Pair pair;
+  pair.a.add_source(MediaKind::Audio,
+                    "audiotestsrc num-buffers=20 samplesperbuffer=960 ! "
+                    "audio/x-raw,rate=48000,channels=2");
+  GstElement *picture = pair.a.add_source(MediaKind::Video, kLiveVideo);
+  pair.a.play();
+  pair.b.play();
+  pair.begin({video_of(vp8()), audio()});
+  pair.b.add_output(MediaKind::Video);
+  pair.b.add_output(MediaKind::Audio);
+  pair.connect();
+  ck_assert(eventually([&] { return pair.b.count(MediaKind::Audio) >= 20; }));
+  const size_t before = pair.b.count(MediaKind::Video);
+  ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= before + 30; }));
+  ck_assert_int_eq(pair.a.listener.ended, 0);
+  ck_assert_uint_eq(pair.forth->byes, 0);
+  ck_assert(gst_element_send_event(picture, gst_event_new_eos()));
+  ck_assert(eventually([&] { return pair.a.listener.byes_sent == 1; }));
+  ck_assert_int_eq(pair.a.listener.ended, 1);
+  ck_assert_uint_eq(pair.forth->byes, 1);
+}
+GST_END_TEST
+
 // Another session in the place of the first one: other SSRCs and RTP times, the same pads.
 GST_START_TEST(test_renewal_keeps_pads_and_running_time)
 {
@@ -380,6 +405,7 @@ static Suite *webrtc_session_suite()
   tcase_add_test(tcase, test_bye);
   tcase_add_test(tcase, test_bye_of_the_silent);
   tcase_add_test(tcase, test_end_of_inputs);
+  tcase_add_test(tcase, test_input_that_ends_first_leaves_the_other);
   tcase_add_test(tcase, test_renewal_keeps_pads_and_running_time);
   suite_add_tcase(suite, tcase);
   return suite;

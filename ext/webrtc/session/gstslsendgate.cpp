@@ -303,6 +303,9 @@ static gboolean gst_sl_send_gate_sink_event(GstPad *pad, GstObject *parent, GstE
 {
   SendGateState &state = gst_sl_send_gate_state(parent);
   switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START:
+      state.hooks.begun();
+      break;
     case GST_EVENT_FLUSH_START:
       gst_sl_send_gate_set(state, state.flushing, true);
       break;
@@ -310,6 +313,7 @@ static gboolean gst_sl_send_gate_sink_event(GstPad *pad, GstObject *parent, GstE
       gst_sl_send_gate_set(state, state.flushing, false);
       gst_segment_init(&state.segment, GST_FORMAT_TIME);
       state.has_shift = false;
+      state.hooks.begun();
       break;
     case GST_EVENT_SEGMENT:
       gst_event_copy_segment(event, &state.segment);
@@ -365,6 +369,7 @@ static GstStateChangeReturn gst_sl_send_gate_change_state(GstElement *element,
     state.is_prepared = state.knows_live = state.needs_key = state.has_shift = false;
     state.is_discont = true;
     state.shift = 0;
+    state.hooks.begun();
     gst_sl_send_gate_set(state, state.flushing, false);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) {
     gst_sl_send_gate_set(state, state.playing, true);

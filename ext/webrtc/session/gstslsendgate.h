@@ -41,6 +41,8 @@ struct SendGateHooks {
   std::function<bool(GstCaps *caps)> prepare;
   // Streaming thread: the input has ended before anything was prepared.
   std::function<void()> ended_early;
+  // Streaming thread, or the one that changes states: the input begins, for the first time or anew.
+  std::function<void()> begun;
 };
 
 struct SendGateStats {

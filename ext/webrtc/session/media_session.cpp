@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/session/media_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ext/webrtc/session/codecs.h"
@@ -41,10 +42,14 @@ struct MediaSession::Input {
   Input() { g_mutex_init(&mutex); }
   ~Input() { g_mutex_clear(&mutex); }
 
+  const MediaSession *session = nullptr;
   MediaKind kind = MediaKind::Audio;
   GObjectPtr<GstElement> gate;
   GObjectPtr<GstPad> pad;
   std::atomic<guint> bitrate = 0;
+  std::atomic<bool> is_expected = true;
+  // Its last packet has left the chain.
+  std::atomic<bool> has_ended = false;
 
   // The gate's streaming thread, or control while it does not flow.
   std::unique_ptr<SendChain> chain;
@@ -137,17 +142,19 @@ GstPad *MediaSession::add_input(MediaKind kind)
     return known->pad.get();
   const auto owned = std::make_shared<Input>();
   Input *input = owned.get();
+  input->session = this;
   input->kind = kind;
   input->bitrate =
       kind == MediaKind::Video ? settings_.video_encoder.bitrate : settings_.audio_encoder.bitrate;
   const MiniPtr<GstCaps> possible = possible_input_caps(kind);
   input->gate = make_send_gate(possible.get(), &pace_,
                                {[this, input](GstCaps *caps) { return prepare(*input, caps); },
-                                [this] {
-                                  // The others end at the packet sink, together.
-                                  if (ended_early_.fetch_add(1) + 1 >= inputs().size())
+                                [this, input] {
+                                  input->has_ended = true;
+                                  if (have_inputs_ended())
                                     listener_->inputs_ended();
-                                }});
+                                },
+                                [input] { input->has_ended = false; }});
   gst_bin_add(GST_BIN(bin_.get()), input->gate.get());
   const auto sink = adopt_object(gst_element_get_static_pad(input->gate.get(), "sink"));
   input->pad = sink_object(gst_ghost_pad_new(name_of(kind), sink.get()));
@@ -174,6 +181,30 @@ void MediaSession::remove_input(MediaKind kind)
   input->drop_chain(GST_BIN(bin_.get()));
   const MutexLock lock(mutex_);
   std::erase(inputs_, input);
+}
+
+void MediaSession::set_expected(MediaKind kind, bool expected)
+{
+  if (const auto input = input_of(kind))
+    input->is_expected = expected;
+}
+
+bool MediaSession::have_inputs_ended() const
+{
+  const auto all = inputs();
+  return std::none_of(all.begin(), all.end(),
+                      [](const auto &input) { return input->is_expected && !input->has_ended; });
+}
+
+// The funnel hands each EOS on, and nothing gets through it after the first one: only the last
+// input may end what is sent.
+GstPadProbeReturn MediaSession::on_chain_event(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_EOS)
+    return GST_PAD_PROBE_OK;
+  auto *input = static_cast<Input *>(data);
+  input->has_ended = true;
+  return input->session->have_inputs_ended() ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 // In the gate's streaming thread: nothing flows through the old chain meanwhile.
@@ -217,6 +248,9 @@ bool MediaSession::prepare(Input &input, GstCaps *caps)
   const auto gate_src = adopt_object(gst_element_get_static_pad(input.gate.get(), "src"));
   const auto sink = adopt_object(gst_element_get_static_pad(chain, "sink"));
   const auto src = adopt_object(gst_element_get_static_pad(chain, "src"));
+  // It goes with the pad.
+  gst_pad_add_probe(src.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_chain_event, &input,
+                    nullptr);
   input.funnel = core->request_send_pad();
   gst_element_sync_state_with_parent(chain);
   // A session that was exchanged meanwhile takes nothing more; the next opening prepares anew.
@@ -294,7 +328,6 @@ Status MediaSession::begin(std::vector<SessionMedia> media, PacketSender *sender
   set_connected(false);
   end_core();
   pace_.reset();
-  ended_early_ = 0;
   make_outputs(media);
   CoreHooks hooks;
   hooks.inputs_ended = [this] { listener_->inputs_ended(); };

@@ -49,6 +49,9 @@ public:
   // end.
   GstPad *add_input(MediaKind kind);
   void remove_input(MediaKind kind);
+  // Control. Whether the inputs have ended only when this one has, too: true at first, and to be
+  // taken back where nothing is linked to it.
+  void set_expected(MediaKind kind, bool expected);
 
   // Control, in PAUSED or PLAYING: the session with a peer, or, when there is one already, a new
   // one in its place. Inputs and outputs stay, and their running time goes on. The gates are closed
@@ -94,6 +97,7 @@ private:
 
   std::shared_ptr<SessionCore> core() const;
   void end_core();
+  bool have_inputs_ended() const;
   void open_feeder();
   bool prepare(Input &input, GstCaps *caps);
   void make_outputs(const std::vector<SessionMedia> &media);
@@ -101,6 +105,7 @@ private:
   std::vector<std::shared_ptr<Input>> inputs() const;
   std::vector<std::shared_ptr<ReceiveOutput>> outputs() const;
 
+  static GstPadProbeReturn on_chain_event(GstPad *pad, GstPadProbeInfo *info, gpointer input);
   static gboolean answer_query(GstPad *pad, GstObject *parent, GstQuery *query);
 
   SessionSettings settings_;
@@ -109,7 +114,6 @@ private:
   support::GObjectPtr<GstPad> feeder_;
   SendPace pace_;
   std::atomic<bool> is_connected_ = false;
-  std::atomic<guint> ended_early_ = 0;
   std::atomic<uint64_t> dropped_in_ = 0;
 
   // A leaf; guards the pointer and the lists, which control changes and any thread reads.
