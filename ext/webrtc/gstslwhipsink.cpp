@@ -228,7 +228,7 @@ void take_down(GstSlWhipSink *self)
     priv_of(self).leftovers.push_back(std::move(publisher));
 }
 
-// What was set in READY counts, too.
+// What was set in READY counts, too, and nothing of the run before.
 bool renew(GstSlWhipSink *self)
 {
   bool is_due;
@@ -238,10 +238,13 @@ bool renew(GstSlWhipSink *self)
     // None is there after settings that could not be used.
     is_due = !publisher || (priv_of(self).has_new_settings && publisher->is_over());
   }
-  if (!is_due)
-    return true;
-  take_down(self);
-  return set_up(self);
+  if (is_due) {
+    take_down(self);
+    if (!set_up(self))
+      return false;
+  }
+  publisher_of(self)->prepare();
+  return true;
 }
 
 bool begin(GstSlWhipSink *self)

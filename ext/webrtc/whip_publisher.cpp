@@ -210,9 +210,20 @@ void WhipPublisher::remove_input(MediaKind kind)
   session_.remove_input(kind);
 }
 
+void WhipPublisher::prepare()
+{
+  if (!is_over())
+    return;
+  is_eos_ = false;
+  for (Input &entry : inputs_)
+    entry.is_eos = entry.is_refused = false;
+  std::shared_ptr<Peer> before;
+  const MutexLock lock(mutex_);
+  std::swap(before, peer_);
+}
+
 Status WhipPublisher::begin()
 {
-  is_eos_ = false;
   {
     const MutexLock lock(mutex_);
     is_waiting_ = true;
@@ -255,15 +266,20 @@ Status WhipPublisher::connect_linked()
   }
   if (media.empty())
     return Done{};
-  const MutexLock lock(mutex_);
-  if (!is_waiting_)
-    return Done{};
-  is_waiting_ = false;
-  for (size_t i = 0; i < inputs_.size(); i++) {
-    inputs_[i].is_eos = inputs_[i].is_refused = false;
-    inputs_[i].is_linked = pads[i].get() != nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (!is_waiting_)
+      return Done{};
+    is_waiting_ = false;
+    for (size_t i = 0; i < inputs_.size(); i++)
+      inputs_[i].is_linked = pads[i].get() != nullptr;
+    peer_ =
+        Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
   }
-  peer_ = Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
+  for (const Input &entry : inputs_)
+    session_.set_expected(entry.kind, entry.is_linked);
+  // Streams may have ended meanwhile: their threads have seen no peer.
+  end_stream_if_due();
   return Done{};
 }
 
@@ -351,9 +367,7 @@ void WhipPublisher::take_event(Input &entry, GstEvent *event)
     case GST_EVENT_EOS:
       entry.seqnum = gst_event_get_seqnum(event);
       entry.is_eos = true;
-      if (std::all_of(inputs_.begin(), inputs_.end(),
-                      [](const Input &one) { return one.is_eos || !one.is_linked; }))
-        end_stream();
+      end_stream_if_due();
       break;
     default:
       break;
@@ -361,10 +375,13 @@ void WhipPublisher::take_event(Input &entry, GstEvent *event)
 }
 
 // What is connected ends when its last packet is out; what is not has nothing more to say.
-void WhipPublisher::end_stream()
+void WhipPublisher::end_stream_if_due()
 {
   const auto current = peer();
-  if (is_eos_.exchange(true) || !current)
+  if (!current ||
+      std::any_of(inputs_.begin(), inputs_.end(),
+                  [](const Input &one) { return one.is_linked && !one.is_eos; }) ||
+      is_eos_.exchange(true))
     return;
   if (current->state() != PeerState::Connected) {
     current->end();

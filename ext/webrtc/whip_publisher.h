@@ -46,6 +46,8 @@ public:
   GstElement *bin() const { return session_.bin(); }
   GstPad *add_input(MediaKind kind, GstPad *ghost);
   void remove_input(MediaKind kind);
+  // Before the pads take anything.
+  void prepare();
   // Connects with the inputs that are linked. Where none is, it waits for the first buffer of one:
   // then all of them are, that of a decodebin and that of a graph which is edited.
   support::Status begin();
@@ -80,7 +82,7 @@ private:
   support::Status connect_linked();
   void begin_late();
   void take_event(Input &input, GstEvent *event);
-  void end_stream();
+  void end_stream_if_due();
 
   void inputs_ended() override;
   void bye_sent() override;

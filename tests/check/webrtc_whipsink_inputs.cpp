@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // slwhipsink and what sources do: other sizes and rates, changes in the stream, holes.
+#include <array>
+
 #include "whip_pipeline.h"
 
 using namespace fixture;
@@ -166,6 +168,56 @@ GST_START_TEST(input_that_stops_comes_back)
 }
 GST_END_TEST
 
+// A source that runs already may come to its end while the sink is still being started.
+GST_START_TEST(input_that_ends_before_the_session_has_begun)
+{
+  WhipServer server;
+  // A line with one element would make no pipeline.
+  Publisher publisher(server, "", "identity");
+  struct Source {
+    GObjectPtr<GstPad> pad;
+    bool has_ended = false;
+  };
+  std::array<Source, 2> sources;
+  const std::array names = {"audio_0", "video_0"};
+  for (size_t i = 0; i < sources.size(); i++) {
+    sources[i].pad = streamlib::support::sink_object(gst_pad_new(nullptr, GST_PAD_SRC));
+    const auto sink = adopt_object(
+        gst_element_request_pad_simple(publisher.sink(), i == 0 ? "audio_%u" : "video_%u"));
+    ck_assert_str_eq(GST_PAD_NAME(sink.get()), names[i]);
+    // It is asked for its caps when the session begins.
+    gst_pad_set_element_private(sources[i].pad.get(), &sources[i]);
+    gst_pad_set_query_function(
+        sources[i].pad.get(), [](GstPad *pad, GstObject *parent, GstQuery *query) -> gboolean {
+          auto *source = static_cast<Source *>(gst_pad_get_element_private(pad));
+          const auto peer = adopt_object(gst_pad_get_peer(pad));
+          if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && !source->has_ended && peer &&
+              gst_pad_is_active(peer.get()))
+            source->has_ended = gst_pad_push_event(pad, gst_event_new_eos()) != FALSE;
+          return gst_pad_query_default(pad, parent, query);
+        });
+    gst_pad_set_active(sources[i].pad.get(), TRUE);
+    gst_pad_push_event(sources[i].pad.get(), gst_event_new_stream_start(names[i]));
+    ck_assert_int_eq(gst_pad_link(sources[i].pad.get(), sink.get()), GST_PAD_LINK_OK);
+  }
+  for (int round = 0; round < 2; round++) {
+    for (Source &source : sources)
+      source.has_ended = false;
+    publisher.play();
+    for (const Source &source : sources)
+      ck_assert(source.has_ended);
+    ck_assert_msg(publisher.message(GST_MESSAGE_EOS, 10000) != nullptr, "%s",
+                  publisher.stats_text().c_str());
+    publisher.stop();
+    for (Source &source : sources) {
+      gst_pad_set_active(source.pad.get(), FALSE);
+      gst_pad_set_active(source.pad.get(), TRUE);
+      gst_pad_push_event(source.pad.get(), gst_event_new_stream_start("again"));
+    }
+  }
+}
+GST_END_TEST
+
 static Suite *webrtc_whipsink_inputs_suite()
 {
   GST_ELEMENT_REGISTER(slwhipsink, nullptr);
@@ -179,6 +231,7 @@ static Suite *webrtc_whipsink_inputs_suite()
   tcase_add_test(tc, rates_change_in_the_stream);
   tcase_add_test(tc, encoded_sizes_change_in_the_stream);
   tcase_add_test(tc, input_that_stops_comes_back);
+  tcase_add_test(tc, input_that_ends_before_the_session_has_begun);
   suite_add_tcase(suite, tc);
   return suite;
 }
