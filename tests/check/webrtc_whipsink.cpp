@@ -186,15 +186,15 @@ GST_END_TEST
 GST_START_TEST(end_of_stream_ends_the_session_first)
 {
   WhipServer server;
-  Publisher publisher(server, "",
-                      to("video_0",
-                         "videotestsrc is-live=true num-buffers=45 ! "
-                         "video/x-raw,width=320,height=240,framerate=30/1") +
-                          to("audio_0",
-                             "audiotestsrc is-live=true num-buffers=150 "
-                             "samplesperbuffer=480 ! audio/x-raw,rate=48000"));
+  // The inputs are live: what they give before the session is connected is lost.
+  Publisher publisher(
+      server, "",
+      to("video_0", "videotestsrc is-live=true num-buffers=" + std::to_string(limit_ms(45)) +
+                        " ! video/x-raw,width=320,height=240,framerate=30/1") +
+          to("audio_0", "audiotestsrc is-live=true num-buffers=" + std::to_string(limit_ms(150)) +
+                            " samplesperbuffer=480 ! audio/x-raw,rate=48000"));
   publisher.play();
-  const auto end = publisher.message(GST_MESSAGE_EOS, 10000);
+  const auto end = publisher.message(GST_MESSAGE_EOS, limit_ms(10000));
   ck_assert_msg(end, "%s", publisher.stats_text().c_str());
   ck_assert_int_eq(server.deletes, 1);
   ck_assert_uint_ge(server.byes(), 1);

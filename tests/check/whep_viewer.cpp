@@ -114,7 +114,7 @@ void Viewer::on_pad(GstElement *, GstPad *pad, gpointer data)
   auto *self = static_cast<Viewer *>(data);
   const MediaKind kind = kind_of(pad);
   {
-    Line &line = self->lines_[kind];
+    Line &line = self->line_of(kind);
     const std::lock_guard lock(line.mutex);
     line.pad = share_object(pad);
   }
@@ -126,7 +126,7 @@ void Viewer::on_pad(GstElement *, GstPad *pad, gpointer data)
 
 void Viewer::link(MediaKind kind, const std::string &text)
 {
-  Line &line = lines_[kind];
+  Line &line = line_of(kind);
   const std::string whole =
       text + " ! fakesink name=end sync=false async=false signal-handoffs=true";
   GError *error = nullptr;
@@ -148,7 +148,7 @@ void Viewer::link(MediaKind kind, const std::string &text)
 
 void Viewer::unlink(MediaKind kind)
 {
-  Line &line = lines_[kind];
+  Line &line = line_of(kind);
   GObjectPtr<GstElement> bin;
   GObjectPtr<GstPad> pad;
   {
@@ -184,7 +184,7 @@ void Viewer::on_buffer(GstElement *, GstBuffer *buffer, GstPad *pad, gpointer da
 
 std::vector<Seen> Viewer::seen(MediaKind kind)
 {
-  Line &line = lines_[kind];
+  Line &line = line_of(kind);
   const std::lock_guard lock(line.mutex);
   return line.seen;
 }
@@ -196,7 +196,7 @@ size_t Viewer::count(MediaKind kind)
 
 std::string Viewer::caps(MediaKind kind)
 {
-  Line &line = lines_[kind];
+  Line &line = line_of(kind);
   const std::lock_guard lock(line.mutex);
   const CStr text(line.caps ? gst_caps_to_string(line.caps.get()) : g_strdup(""));
   return text.get();

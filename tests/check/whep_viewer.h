@@ -2,6 +2,7 @@
 // A pipeline with slwhepsrc, and what comes out of it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -80,11 +81,13 @@ private:
     streamlib::support::GObjectPtr<GstElement> bin;
     streamlib::support::GObjectPtr<GstPad> pad;
   };
+  Line &line_of(streamlib::webrtc::MediaKind kind) { return lines_[static_cast<size_t>(kind)]; }
   static void on_buffer(GstElement *, GstBuffer *buffer, GstPad *pad, gpointer line);
   static void on_pad(GstElement *, GstPad *pad, gpointer self);
 
   const std::map<streamlib::webrtc::MediaKind, std::string> texts_;
-  std::map<streamlib::webrtc::MediaKind, Line> lines_;
+  // By MediaKind.
+  std::array<Line, 2> lines_;
   streamlib::support::GObjectPtr<GstElement> pipeline_;
   streamlib::support::GObjectPtr<GstElement> src_;
 };
