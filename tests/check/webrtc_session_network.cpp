@@ -85,6 +85,59 @@ GST_START_TEST(test_retransmissions_recover_losses)
 }
 GST_END_TEST
 
+// The same after another codec has taken over, with other payload types on the same SSRCs.
+GST_START_TEST(test_retransmissions_of_another_codec)
+{
+  WireSettings wire;
+  wire.delay_ms = 20;
+  Pair pair(wire, {}, {}, wire);
+  std::mutex mutex;
+  std::mt19937 random(12);
+  std::atomic<unsigned> lost = 0;
+  std::atomic<bool> is_lossy = false;
+  pair.forth->lose = [&](PacketKind kind, const std::vector<uint8_t> &packet) {
+    if (kind == PacketKind::Rtcp || !is_lossy)
+      return false;
+    const std::lock_guard lock(mutex);
+    const bool is_lost = std::uniform_real_distribution<double>()(random) < 0.05;
+    lost += is_lost && ssrc_of(packet) == kVideoSsrc;
+    return is_lost;
+  };
+  GstElement *source = pair.a.add_source(
+      MediaKind::Video,
+      std::string(kDenseVideo) +
+          ",format=I420 ! tee name=t  t. ! queue ! vp8enc deadline=1 cpu-used=8 "
+          "target-bitrate=1000000 keyframe-max-dist=30 ! s.sink_0  t. ! queue ! x264enc "
+          "tune=zerolatency speed-preset=ultrafast key-int-max=30 bitrate=1500 ! "
+          "video/x-h264,profile=constrained-baseline ! s.sink_1  "
+          "input-selector name=s sync-streams=false");
+  const auto selector = adopt_object(gst_bin_get_by_name(GST_BIN(source), "s"));
+  const auto choose = [&](const char *name) {
+    const auto pad = adopt_object(gst_element_get_static_pad(selector.get(), name));
+    g_object_set(selector.get(), "active-pad", pad.get(), nullptr);
+  };
+  choose("sink_0");
+  pair.a.play();
+  pair.b.play();
+  pair.begin({sending("v", MediaKind::Video, {vp8(), h264()}, kVideoSsrc, kRtxSsrc)});
+  pair.b.add_output(MediaKind::Video);
+  pair.connect();
+  ck_assert(eventually([&] { return pair.b.count(MediaKind::Video) >= 20; }));
+  choose("sink_1");
+  ck_assert(eventually([&] {
+    const auto caps = pair.b.caps(MediaKind::Video);
+    return caps && gst_structure_has_name(gst_caps_get_structure(caps.get(), 0), "video/x-h264");
+  }));
+  is_lossy = true;
+  ck_assert(eventually([&] { return lost >= 25; }, 15000));
+  is_lossy = false;
+  sleep_ms(300);
+  const guint64 recovered = pair.b.stat("rtx-recovered");
+  ck_assert_msg(recovered * 10 >= lost * 8, "%u of %u", static_cast<unsigned>(recovered),
+                lost.load());
+}
+GST_END_TEST
+
 // The jitter buffer takes its first estimate of the peer's clock from packets that are late by
 // chance, so that a time may step back now and then, in most runs in less than one of forty
 // buffers; one of eleven was seen on a busy machine.
@@ -118,6 +171,7 @@ static Suite *webrtc_session_network_suite()
   Suite *suite = suite_create("webrtc-session-network");
   TCase *tcase = tcase_create("network");
   tcase_add_test(tcase, test_retransmissions_recover_losses);
+  tcase_add_test(tcase, test_retransmissions_of_another_codec);
   tcase_add_test(tcase, test_times_rarely_step_back);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -106,6 +106,26 @@ GST_START_TEST(output_that_takes_one_codec)
 }
 GST_END_TEST
 
+// A new session after the end of the first one.
+GST_START_TEST(server_comes_back_with_another_codec)
+{
+  FarPlan plan;
+  WhepServer server(plan);
+  Viewer viewer(server.endpoint(), {{kVideo, kRawVideo}, {kAudio, kRawAudio}});
+  set(viewer, "reconnect-delay", "100");
+  viewer.play();
+  ck_assert(flows(viewer));
+  plan.video = {streamlib::webrtc::h264_codec("42e01f")};
+  server.set_plan(plan);
+  server.close_sessions();
+  ck_assert(eventually([&] { return server.posts == 2; }));
+  ck_assert(flows(viewer, 30));
+  check_rising(viewer.seen(kVideo));
+  ck_assert_int_eq(viewer.pads_added, 2);
+  ck_assert(!viewer.message(GST_MESSAGE_ERROR, 0));
+}
+GST_END_TEST
+
 static Suite *webrtc_whepsrc_codecs_suite()
 {
   Suite *suite = suite_create("webrtc-whepsrc-codecs");
@@ -114,6 +134,7 @@ static Suite *webrtc_whepsrc_codecs_suite()
   tcase_add_test(tc, raw_output_goes_on_with_another_codec);
   tcase_add_test(tc, encoded_output_has_other_caps);
   tcase_add_test(tc, output_that_takes_one_codec);
+  tcase_add_test(tc, server_comes_back_with_another_codec);
   suite_add_tcase(suite, tc);
   return suite;
 }
