@@ -5,8 +5,8 @@ that is another one than its description says, codecs that change, and H.264 as 
 
 usage: features.py pion-trickle|pion-restart|pion-restart-late|pion-restart-play|janus-link|
                    fingerprint-publish|fingerprint-play|h264-parameter-sets|h264-refusals|
-                   codec-chromium-publish|codec-aiortc-publish|codec-chromium-play|
-                   codec-chromium-play-encoded
+                   codec-chromium-publish|codec-aiortc-publish|codec-aiortc-refused|
+                   codec-chromium-play|codec-chromium-play-encoded
 """
 import sys
 import tempfile
@@ -154,6 +154,21 @@ def codec_publish(kind):
         wait_until_deleted(peer)
 
 
+def codec_refused():
+    """VP8 and VP9 are offered, the peer takes VP8: what becomes VP9 is an error that names both."""
+    with peers.running(peers.Aiortc) as peer:
+        client = clients.Ours(peer.whip(), "vp8", True, encoded=True, later="vp9")
+        client.start()
+        peers.wait_for(lambda: peer.report() and frames(peer) > 30, 15, "pictures at the peer")
+        client.choose(1)
+        text = client.wait_for_error(5)
+        print(text)
+        assert "VP9" in text and "has accepted VP8." in text, text
+        client.stop()
+        wait_until_deleted(peer)
+        assert peer.report()[-1]["codecs"] == ["video/VP8"], peer.report()
+
+
 def codec_play(encoded):
     """The same where we play: the page sends another codec, and our pads give it."""
     with peers.running(peers.Chromium) as peer:
@@ -234,6 +249,7 @@ FEATURES = {
     "h264-refusals": h264_refusals,
     "codec-chromium-publish": lambda: codec_publish(peers.Chromium),
     "codec-aiortc-publish": lambda: codec_publish(peers.Aiortc),
+    "codec-aiortc-refused": codec_refused,
     "codec-chromium-play": lambda: codec_play(False),
     "codec-chromium-play-encoded": lambda: codec_play(True),
     "pion-trickle": pion_trickle,
