@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // slwhipsink and slwhepsrc in the programs that users have: gst-launch-1.0, and graphs of
 // docs/graphs, which scripts/run runs by scripts/graph.py.
-#include <csignal>
-#include <cstring>
-#include <memory>
-
-#include <sys/wait.h>
-
+#include "program.h"
 #include "text_file.h"
 #include "whep_server.h"
 #include "whip_server.h"
@@ -14,55 +9,6 @@
 using namespace fixture;
 
 namespace {
-
-// A program with the plug-ins of the build; what it writes is that of the test.
-class Program {
-public:
-  explicit Program(std::vector<std::string> arguments)
-  {
-    gchar **environment = g_get_environ();
-    environment =
-        g_environ_setenv(environment, "GST_PLUGIN_PATH_1_0", g_getenv("LAUNCH_PLUGIN_PATH"), TRUE);
-    environment =
-        g_environ_setenv(environment, "GST_REGISTRY_1_0", g_getenv("LAUNCH_REGISTRY"), TRUE);
-    std::vector<gchar *> argv;
-    for (std::string &argument : arguments)
-      argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    GError *error = nullptr;
-    const bool is_started =
-        g_spawn_async(nullptr, argv.data(), environment,
-                      static_cast<GSpawnFlags>(G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
-                                               G_SPAWN_STDOUT_TO_DEV_NULL),
-                      nullptr, nullptr, &pid_, &error) != FALSE;
-    ck_assert_msg(is_started, "%s", error != nullptr ? error->message : "");
-    g_strfreev(environment);
-  }
-  Program(const Program &) = delete;
-  Program &operator=(const Program &) = delete;
-  ~Program()
-  {
-    if (pid_ != 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-  }
-
-  // As Ctrl-C does. How long it took, in milliseconds.
-  int interrupt()
-  {
-    const gint64 begin = g_get_monotonic_time();
-    kill(pid_, SIGINT);
-    int status = 0;
-    ck_assert(eventually([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }));
-    pid_ = 0;
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
-    return static_cast<int>((g_get_monotonic_time() - begin) / 1000);
-  }
-
-private:
-  GPid pid_ = 0;
-};
 
 std::vector<std::string> launch(const std::string &line)
 {

@@ -118,6 +118,18 @@ class Elements(unittest.TestCase):
             self.stop(pipeline)
             self.assertEqual(element.props.state.value_nick, "new")
 
+    def test_error_says_what_reconnects(self):
+        for values, hint in (({"reconnect": "never"}, "reconnect=on-failure"),
+                             ({"reconnect-attempts": 1, "reconnect-delay": 1}, "reconnect-attempts")):
+            for _server, pipeline, element in self.each(503):
+                for name, value in values.items():
+                    element.set_property(name, value)
+                pipeline.set_state(Gst.State.PLAYING)
+                error, _debug = self.message(pipeline, Gst.MessageType.ERROR).parse_error()
+                self.assertIn("status 503", error.message)
+                self.assertIn(hint, error.message)
+                self.stop(pipeline)
+
     def test_states_are_notified(self):
         for server, pipeline, element in self.each(503):
             seen = []

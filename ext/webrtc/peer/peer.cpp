@@ -287,9 +287,14 @@ Task<Done> PeerImpl::live()
                                                failure.retry_after_ms)
                            : std::nullopt;
     if (!delay_ms) {
-      noted(GST_LEVEL_WARNING, failure.text);
+      PeerProblem problem = failure;
+      if (may_retry(failure))
+        problem.text += " The property reconnect-attempts allows no further attempt.";
+      else if (failure.may_pass)
+        problem.text += " With reconnect=on-failure it would be tried again.";
+      noted(GST_LEVEL_WARNING, problem.text);
       set_state(PeerState::Failed);
-      listener_.peer_failed(failure);
+      listener_.peer_failed(problem);
       co_return Done{};
     }
     set_state(PeerState::Reconnecting);
