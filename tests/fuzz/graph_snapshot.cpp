@@ -71,13 +71,6 @@ std::string inside_of(GstSlGraph *graph)
   const auto add_pads = [&](GstElement *element) {
     for (const auto &pad : pads_of(element)) {
       const auto peer = adopt_object(gst_pad_get_peer(pad.get()));
-      // A port that comes back is made anew, with the next number.
-      const auto ghost = peer ? adopt_object(gst_object_get_parent(GST_OBJECT(peer.get())))
-                              : GObjectPtr<GstObject>();
-      if (ghost && GST_IS_GHOST_PAD(ghost.get())) {
-        lines.push_back(path_of(element) + " > port " + GST_OBJECT_NAME(ghost.get()));
-        continue;
-      }
       lines.push_back(path_of(pad.get()) + " > " + (peer ? path_of(peer.get()) : "nothing"));
     }
   };

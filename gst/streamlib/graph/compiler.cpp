@@ -18,6 +18,7 @@ namespace {
 
 constexpr GstClockTime kReleaseLimit = 900 * GST_MSECOND;
 constexpr GstClockTime kRetireWait = 100 * GST_MSECOND;
+constexpr GstClockTime kPadLimit = 500 * GST_MSECOND;
 
 int64_t in(GstClockTime time)
 {
@@ -56,6 +57,13 @@ Result<Done, CompileFailure> Compiler::carry_out(const Plan &plan, const FlatGra
       roll_back();
       return result;
     }
+  }
+  StepResult parted = part_ports();
+  if (parted && host_.fault_after == number)
+    parted = failure("", "a fault made up for a test");
+  if (!parted) {
+    roll_back();
+    return parted;
   }
   commit();
   return Done{};
@@ -173,7 +181,7 @@ Output *Compiler::take_output(Node &node, const std::string &pad)
     hold_fanout(added->fanout.get(), true);
     held_.push_back(added);
   }
-  undo([this, &node, added] {
+  undo([this, &node, added, requested = requested ? source : GObjectPtr<GstPad>()] {
     hold_fanout(added->fanout.get(), false);
     std::erase(held_, added);
     const auto fanout_element = share_object(GST_ELEMENT(added->fanout.get()));
@@ -181,6 +189,8 @@ Output *Compiler::take_output(Node &node, const std::string &pad)
     gst_element_set_state(fanout_element.get(), GST_STATE_NULL);
     host_.disown(fanout_element.get());
     gst_bin_remove(host_.bin, fanout_element.get());
+    if (requested && !PadRelease(node.element, requested).wait(in(kPadLimit)))
+      host_.quarantine(node.spec.id, node.spec.id + "." + added->pad);
     std::erase_if(node.outputs, [&](const auto &item) { return item.get() == added; });
   });
   return added;
@@ -330,6 +340,7 @@ void Compiler::commit()
     Node *node = running_.find(id);
     node->state = host_.level >= GST_STATE_PAUSED ? NodeState::Running : NodeState::Created;
   }
+  commit_ports();
   release_outputs();
   for (const FlatNode &spec : desired_->nodes) {
     if (Node *node = running_.find(spec.id))

@@ -10,6 +10,7 @@
 
 #include "gst/streamlib/graph/elements.h"
 #include "gst/streamlib/graph/events.h"
+#include "gst/streamlib/graph/leave.h"
 #include "gst/streamlib/graph/parallel.h"
 #include "gst/streamlib/graph/plan.h"
 #include "gst/streamlib/graph/running.h"
@@ -54,6 +55,8 @@ struct CompileHost {
   std::function<void(std::unique_ptr<ParallelStates> states, std::vector<std::string> owners,
                      std::vector<std::string> names)>
       let_end;
+  // When the nodes of ports are made anew: the pads by name, between their close and their open.
+  std::map<std::string, GObjectPtr<GstPad>> *kept_ports = nullptr;
 };
 
 // What went wrong, with the pointer of its place.
@@ -62,6 +65,10 @@ struct CompileFailure {
   bool timed_out = false;
   bool cancelled = false;
 };
+
+void ask_for_key_unit(const Branch &branch);
+// What comes into it waits.
+void set_paused(const Input &input, bool paused);
 
 class Compiler {
 public:
@@ -89,6 +96,13 @@ private:
   StepResult close(const FlatPort &port, GstPadDirection direction);
   StepResult wait_for_instant();
 
+  // Of ports.
+  Result<Left, CompileFailure> part(Port &port);
+  StepResult part_from(const Input *input);
+  StepResult part_ports();
+  StepResult move_ports(Node &node, GstElement *element);
+  void commit_ports();
+
   // Of replace().
   StepResult move_inputs(Node &node, GstElement *element);
   StepResult exchange_input(Wire &wire, Input *after);
@@ -109,6 +123,7 @@ private:
 
   void commit();
   void end_inputs();
+  void end_input(const std::string &id, Input *input);
   void retire();
   void roll_back();
   void undo(std::function<void()> function) { undo_.push_back(std::move(function)); }
@@ -124,7 +139,9 @@ private:
   std::map<std::string, GObjectPtr<GstElement>> fresh_;
   std::vector<Output *> held_;
   std::vector<std::unique_ptr<Wire>> gone_wires_;
+  // Closed and opened, until the commit.
   std::vector<std::unique_ptr<Port>> gone_ports_;
+  std::vector<std::unique_ptr<Port>> fresh_ports_;
   std::vector<std::unique_ptr<Node>> gone_nodes_;
   // Of replaced nodes.
   struct Old {

@@ -20,11 +20,6 @@ using support::CStr;
 using support::Done;
 using support::share_object;
 
-namespace {
-
-constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
-constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
-
 void set_paused(const Input &input, bool paused)
 {
   if (input.link) {
@@ -35,6 +30,11 @@ void set_paused(const Input &input, bool paused)
   if (element && GST_IS_SL_PROCESSOR(element.get()))
     g_object_set(element.get(), "paused", paused, nullptr);
 }
+
+namespace {
+
+constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
+constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
 
 // Set by a probe; it outlives the wait for it.
 using SeenPtr = std::shared_ptr<std::atomic<bool>>;
@@ -158,12 +158,16 @@ Compiler::StepResult Compiler::replace(const std::string &id)
       if (wire->from == node)
         wire->branch->wants_rebase.store(true);
     }
+    for (const auto &port : running_.ports) {
+      if (port->branch && port->spec.pad.node == id)
+        port->branch->wants_rebase.store(true);
+    }
   }
   host_.events->node("node-replaced", id);
   return Done{};
 }
 
-// Every wire into the old element goes to the new one, which holds what comes.
+// Every wire and port into the old element goes to the new one, which holds what comes.
 Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
 {
   old_.push_back({&node, node.element, std::move(node.inputs), {}, false});
@@ -188,7 +192,7 @@ Compiler::StepResult Compiler::move_inputs(Node &node, GstElement *element)
     if (!exchanged)
       return exchanged;
   }
-  return Done{};
+  return move_ports(node, element);
 }
 
 // Between two buffers: each of them goes to the old input or to the new one.

@@ -19,10 +19,16 @@ using support::Done;
 using support::share_object;
 using support::sink_object;
 
+void ask_for_key_unit(const Branch &branch)
+{
+  gst_pad_send_event(branch.pad.get(),
+                     gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                                          gst_structure_new("GstForceKeyUnit", "all-headers",
+                                                            G_TYPE_BOOLEAN, TRUE, nullptr)));
+}
+
 namespace {
 
-// Of a port, whose peer is not ours.
-constexpr GstClockTime kDetachLimit = 300 * GST_MSECOND;
 constexpr int64_t kDropLimit = G_TIME_SPAN_SECOND;
 
 constexpr auto kLinkChecks =
@@ -52,6 +58,9 @@ Result<Input *, CompileFailure> Compiler::take_input(Node &node, GstElement *ele
 {
   const bool is_present = element == node.element.get();
   if (Input *present = is_present ? node.input(link.to.pad) : nullptr) {
+    StepResult parted = part_from(present);
+    if (!parted)
+      return parted.error();
     if (const auto object = link_object(*present)) {
       FlatLink before;
       before.policy.emplace();
@@ -180,10 +189,7 @@ Compiler::StepResult Compiler::link(const FlatLink &spec)
   }
   attach_branch(fanout, wire->branch);
   if (host_.instant.kind == Instant::Kind::NextKeyUnit)
-    gst_pad_send_event(wire->branch->pad.get(),
-                       gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
-                                            gst_structure_new("GstForceKeyUnit", "all-headers",
-                                                              G_TYPE_BOOLEAN, TRUE, nullptr)));
+    ask_for_key_unit(*wire->branch);
   Wire *added = wire.get();
   running_.wires.push_back(std::move(wire));
   host_.events->link("link-wired", to_text(spec.from), to_text(spec.to));
@@ -241,70 +247,6 @@ Compiler::StepResult Compiler::tune(const FlatLink &spec)
   return Done{};
 }
 
-Compiler::StepResult Compiler::open(const Step &step)
-{
-  const FlatPort &spec = step.port;
-  Node *node = running_.find(spec.pad.node);
-  if (node == nullptr)
-    return failure(spec.pointer, "its node is not there");
-  auto port = std::make_unique<Port>();
-  port->spec = spec;
-  port->direction = step.direction;
-  GstPad *target = nullptr;
-  if (step.direction == GST_PAD_SRC) {
-    port->output = take_output(*node, spec.pad.pad);
-    port->branch = add_branch(port->output->fanout.get());
-    target = port->branch->pad.get();
-  } else {
-    FlatLink link;
-    link.pointer = spec.pointer;
-    link.to = spec.pad;
-    auto input = take_input(*node, node->element.get(), link, false);
-    if (!input)
-      return input.error();
-    port->input = *input;
-    target = port->input->entry.get();
-  }
-  port->ghost = sink_object(gst_ghost_pad_new(spec.name.c_str(), target));
-  if (!port->ghost)
-    return failure(spec.pointer, "the pad cannot be shown outside of the graph");
-  if (host_.level >= GST_STATE_PAUSED)
-    gst_pad_set_active(port->ghost.get(), TRUE);
-  gst_element_add_pad(GST_ELEMENT(host_.bin), port->ghost.get());
-  if (port->branch)
-    attach_branch(port->output->fanout.get(), port->branch);
-  running_.ports.push_back(std::move(port));
-  undo([this, spec, direction = step.direction] { (void)close(spec, direction).ok(); });
-  return Done{};
-}
-
-Compiler::StepResult Compiler::close(const FlatPort &spec, GstPadDirection direction)
-{
-  const auto found =
-      std::find_if(running_.ports.begin(), running_.ports.end(), [&](const auto &port) {
-        return port->spec.name == spec.name && port->direction == direction;
-      });
-  if (found == running_.ports.end())
-    return failure(spec.pointer, "there is no such port");
-  Port &port = **found;
-  if (port.branch && !detach_branch(port.output->fanout.get(), port.branch, kDetachLimit)) {
-    attach_branch(port.output->fanout.get(), port.branch);
-    return failure(spec.pointer, "what is linked to the port does not let its stream go");
-  }
-  gst_pad_set_active(port.ghost.get(), FALSE);
-  gst_element_remove_pad(GST_ELEMENT(host_.bin), port.ghost.get());
-  if (port.branch)
-    finish_branch(port.output->fanout.get(), port.branch);
-  running_.ports.erase(found);
-  undo([this, spec, direction] {
-    Step step{};
-    step.port = spec;
-    step.direction = direction;
-    (void)open(step).ok();
-  });
-  return Done{};
-}
-
 // After the commit: the inputs that have lost their stream and got no other.
 void Compiler::end_inputs()
 {
@@ -314,28 +256,40 @@ void Compiler::end_inputs()
   }
   for (const auto &wire : gone_wires_) {
     finish_branch(wire->output->fanout.get(), wire->branch);
-    Input *input = wire->input;
-    const bool stays = running_.find(wire->spec.to.node) == wire->to;
-    const bool is_fed = std::any_of(running_.wires.begin(), running_.wires.end(),
-                                    [&](const auto &item) { return item->input == input; });
-    // Of a replaced element's inputs the wires have gone on to the new ones.
-    if (!stays || is_fed || wire->to->input(input->target.get()) != input)
-      continue;
-    if (input->requested) {
-      drop_input(*wire->to, input);
-      continue;
-    }
-    if (host_.level < GST_STATE_PAUSED)
-      continue;
-    if (wire->to->spec.on_upstream_removed == UpstreamRemoved::Eos) {
-      input->end();
-      continue;
-    }
-    const GstClockTime now = host_.running_time();
-    send_in_background(input->entry, gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0,
-                                                       GST_CLOCK_TIME_NONE));
+    end_input(wire->spec.to.node, wire->input);
+  }
+  for (const auto &port : gone_ports_) {
+    if (port->input != nullptr)
+      end_input(port->spec.pad.node, port->input);
   }
   gone_wires_.clear();
+  gone_ports_.clear();
+}
+
+void Compiler::end_input(const std::string &id, Input *input)
+{
+  Node *node = running_.find(id);
+  // Of a node that is gone, or of a replaced element, whose stream has gone on to the new one.
+  if (node == nullptr || std::none_of(node->inputs.begin(), node->inputs.end(),
+                                      [&](const auto &item) { return item.get() == input; }))
+    return;
+  const auto feeds = [input](const auto &item) { return item->input == input; };
+  if (std::any_of(running_.wires.begin(), running_.wires.end(), feeds) ||
+      std::any_of(running_.ports.begin(), running_.ports.end(), feeds))
+    return;
+  if (input->requested) {
+    drop_input(*node, input);
+    return;
+  }
+  if (host_.level < GST_STATE_PAUSED)
+    return;
+  if (node->spec.on_upstream_removed == UpstreamRemoved::Eos) {
+    input->end();
+    return;
+  }
+  const GstClockTime now = host_.running_time();
+  send_in_background(
+      input->entry, gst_event_new_gap(GST_CLOCK_TIME_IS_VALID(now) ? now : 0, GST_CLOCK_TIME_NONE));
 }
 
 }  // namespace streamlib::graph

@@ -154,6 +154,7 @@ private:
   void node_failed(const std::string &id, unsigned generation, const std::string &why);
   void restart_node(const std::string &id, unsigned generation);
   bool cycle(Node &node);
+  void let_in_again(const Node &node);
   void move_consumers(Node &node, Node &source);
   void show_fallback(Node &node);
   void hide_fallback(Node &node);

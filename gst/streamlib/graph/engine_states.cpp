@@ -227,6 +227,9 @@ void Engine::recreate_lost()
   if (lost_.empty())
     return;
   CompileHost host = new_host();
+  // What is linked to the graph stays linked.
+  std::map<std::string, GObjectPtr<GstPad>> ports;
+  host.kept_ports = &ports;
   PlanContext context;
   const auto take = [&](const FlatGraph &desired) {
     Compiler compiler(host, running_);
@@ -247,6 +250,8 @@ void Engine::recreate_lost()
   std::erase_if(rest.outputs, [&](const FlatPort &port) { return is_lost(port.pad.node); });
   if (!take(rest) || !take(whole))
     GST_WARNING_OBJECT(bin_, "the nodes that were lost could not be made again");
+  for (const auto &[name, ghost] : ports)
+    gst_element_remove_pad(GST_ELEMENT(bin_), ghost.get());
   lost_.clear();
   std::lock_guard lock(index_mutex_);
   for (const auto &[id, node] : running_.nodes)

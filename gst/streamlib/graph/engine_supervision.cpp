@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What is done about a node that fails, stalls or ends. Worker only.
 #include <algorithm>
+#include <utility>
 
 #include "gst/streamlib/graph/engine.h"
 #include "gst/streamlib/graph/parallel.h"
@@ -187,6 +188,16 @@ bool Engine::cycle(Node &node)
     }
     gst_pad_unlink(wire->branch->pad.get(), wire->input->entry.get());
   }
+  for (const auto &port : running_.ports) {
+    if (port->input == nullptr || port->spec.pad.node != node.spec.id)
+      continue;
+    port->held = std::make_unique<StandStill>(port->inner_pad().get());
+    if (!port->held->wait(GST_SECOND)) {
+      let_in_again(node);
+      return false;
+    }
+    port->aim(nullptr);
+  }
   bool ok = set_state_within(element, GST_STATE_NULL, kLimit);
   for (const auto &input : node.inputs) {
     if (!input->link)
@@ -207,7 +218,19 @@ bool Engine::cycle(Node &node)
     wire->branch->flow.store(GST_FLOW_OK);
     attach_branch(wire->output->fanout.get(), wire->branch);
   }
+  let_in_again(node);
   return ok;
+}
+
+// What waits outside of the graph.
+void Engine::let_in_again(const Node &node)
+{
+  for (const auto &port : running_.ports) {
+    if (!port->held || port->spec.pad.node != node.spec.id)
+      continue;
+    port->aim(port->target());
+    port->held.reset();
+  }
 }
 
 void Engine::restart_node(const std::string &id, unsigned generation)
@@ -251,6 +274,10 @@ void Engine::restart_node(const std::string &id, unsigned generation)
       if (wire->from == node)
         wire->branch->wants_rebase.store(true);
     }
+    for (const auto &port : running_.ports) {
+      if (port->branch && port->spec.pad.node == id)
+        port->branch->wants_rebase.store(true);
+    }
   }
   events_.node("node-restarted", id, "attempt " + std::to_string(node->restarts));
   watch();
@@ -277,6 +304,24 @@ void Engine::move_consumers(Node &node, Node &source)
     gst_pad_link_full(wire->branch->pad.get(), wire->input->entry.get(),
                       GST_PAD_LINK_CHECK_HIERARCHY);
     attach_branch(next->fanout.get(), wire->branch);
+  }
+  for (const auto &port : running_.ports) {
+    if (!port->branch || port->spec.pad.node != node.spec.id)
+      continue;
+    Output *next = source.output(port->spec.pad.pad);
+    if (next == nullptr && !source.outputs.empty())
+      next = source.outputs.front().get();
+    if (next == nullptr || next == port->output)
+      continue;
+    if (!detach_branch(port->output->fanout.get(), port->branch, GST_SECOND)) {
+      attach_branch(port->output->fanout.get(), port->branch);
+      continue;
+    }
+    const BranchPtr old = std::exchange(port->branch, add_branch(next->fanout.get()));
+    port->aim(port->target());
+    finish_branch(port->output->fanout.get(), old);
+    port->output = next;
+    attach_branch(next->fanout.get(), port->branch);
   }
 }
 

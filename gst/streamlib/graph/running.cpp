@@ -47,6 +47,21 @@ Input *Node::input(std::string_view pad) const
   return found != inputs.end() ? found->get() : nullptr;
 }
 
+GstPad *Port::target() const
+{
+  return branch ? branch->pad.get() : input->entry.get();
+}
+
+void Port::aim(GstPad *pad) const
+{
+  gst_ghost_pad_set_target(GST_GHOST_PAD(ghost.get()), pad);
+}
+
+GObjectPtr<GstPad> Port::inner_pad() const
+{
+  return support::adopt_object(GST_PAD(gst_proxy_pad_get_internal(GST_PROXY_PAD(ghost.get()))));
+}
+
 Node *Running::find(std::string_view id) const
 {
   const auto found = nodes.find(id);

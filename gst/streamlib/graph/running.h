@@ -12,6 +12,7 @@
 #include "gst/streamlib/graph/description.h"
 #include "gst/streamlib/graph/fanout.h"
 #include "gst/streamlib/graph/parallel.h"
+#include "gst/streamlib/graph/stand_still.h"
 #include "gst/support/guards.h"
 #include "gst/support/ownership.h"
 
@@ -92,6 +93,17 @@ struct Port {
   BranchPtr branch;  // Of an output.
   Output *output = nullptr;
   Input *input = nullptr;
+  // While an edit closes it: nothing of its stream is inside; that of an input waits outside.
+  bool has_left = false;
+  std::unique_ptr<StandStill> held;
+  // While an edit opens it: the closed one whose pad it takes over.
+  Port *before = nullptr;
+
+  // What it leads to inside.
+  GstPad *target() const;
+  void aim(GstPad *target) const;
+  // Of an input: its other side, which pushes into the graph.
+  GObjectPtr<GstPad> inner_pad() const;
 };
 
 struct Running {
