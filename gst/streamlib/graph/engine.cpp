@@ -199,8 +199,10 @@ EditResult Engine::apply(const EditFunction &edit, const EditOptions &options)
   CompileHost host = new_host();
   host.instant = options.instant;
   host.fault_after = fault_after_.exchange(-1);
+  const std::vector<std::string> hidden = hide_fallbacks(flat);
   Compiler compiler(host, running_);
   const auto carried = compiler.carry_out(outcome.plan, flat);
+  show_fallbacks(hidden);
   look();
   if (!carried) {
     const CompileFailure &cause = carried.error();

@@ -153,6 +153,8 @@ private:
   // Supervision; worker only.
   void node_failed(const std::string &id, unsigned generation, const std::string &why);
   void restart_node(const std::string &id, unsigned generation);
+  std::vector<std::string> hide_fallbacks(const FlatGraph &desired);
+  void show_fallbacks(const std::vector<std::string> &nodes);
   bool cycle(Node &node);
   void let_in_again(const Node &node);
   void move_consumers(Node &node, Node &source);

@@ -335,6 +335,37 @@ void Engine::show_fallback(Node &node)
   events_.node("node-fallback", node.spec.id, fallback->spec.id);
 }
 
+// Before an edit: fallbacks that it takes away or exchanges are shown no more.
+std::vector<std::string> Engine::hide_fallbacks(const FlatGraph &desired)
+{
+  std::vector<std::string> hidden;
+  for (const auto &[id, node] : running_.nodes) {
+    if (node->shown == nullptr)
+      continue;
+    const auto has = [&](const std::string &wanted, const std::string &fallback) {
+      return std::any_of(desired.nodes.begin(), desired.nodes.end(), [&](const FlatNode &other) {
+        return other.id == wanted && (fallback.empty() || other.fallback == fallback);
+      });
+    };
+    const std::string &shown = node->shown->spec.id;
+    if (has(shown, {}) && has(id, shown))
+      continue;
+    hide_fallback(*node);
+    hidden.push_back(id);
+  }
+  return hidden;
+}
+
+// After it.
+void Engine::show_fallbacks(const std::vector<std::string> &nodes)
+{
+  for (const std::string &id : nodes) {
+    Node *node = running_.find(id);
+    if (node != nullptr && node->state == NodeState::Failed)
+      show_fallback(*node);
+  }
+}
+
 void Engine::hide_fallback(Node &node)
 {
   move_consumers(node, node);
