@@ -126,6 +126,24 @@ GST_START_TEST(test_error_before_a_stop)
 }
 GST_END_TEST;
 
+// A set-up that ends at the very time at which nobody waits for it any more: its element is either
+// part of the graph, or stopped. One that is dropped in another state is a fault of its own.
+GST_START_TEST(test_setup_at_its_limit)
+{
+  for (int i = 0; i < 150; i++) {
+    TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc"}, "mid": {"type": "troublefilter",
+      "config": {"setup-ms": 5}}, "out": {"type": "fakesink"}},
+      "links": [{"from": "src", "to": "mid"}, {"from": "mid", "to": "out"}]})");
+    g_object_set(graph.get(), "setup-timeout", 5 + i % 3, nullptr);
+    const auto mid = graph.node("mid");
+    gst_element_set_state(graph.pipeline(), GST_STATE_PAUSED);
+    gst_element_set_state(graph.pipeline(), GST_STATE_NULL);
+    ck_assert_msg(eventually([&] { return GST_STATE(mid.get()) == GST_STATE_NULL; }),
+                  "round %d: %s", i, gst_element_state_get_name(GST_STATE(mid.get())));
+  }
+}
+GST_END_TEST;
+
 int main(int argc, char **argv)
 {
   gst_check_init(&argc, &argv);
@@ -138,5 +156,6 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_failure_on_the_way_down);
   tcase_add_test(tcase, test_stuck_before_the_first_buffer);
   tcase_add_test(tcase, test_error_before_a_stop);
+  tcase_add_test(tcase, test_setup_at_its_limit);
   return run(suite);
 }

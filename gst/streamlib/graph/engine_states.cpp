@@ -168,7 +168,10 @@ void Engine::leave_behind(const std::string &node, GstElement *element)
 {
   quarantine(node, GST_OBJECT_NAME(element));
   gst_element_set_locked_state(element, TRUE);
+  const GObjectPtr<GstElement> held = share_object(element);
   gst_bin_remove(bin_, element);
+  // Its turn may not have come at all.
+  retire_in_background(held, [] {});
 }
 
 // All at once, but for the fan-outs: a source pad that goes down while a buffer is on its way
