@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "fixture.h"
+#include "gst/streamlib/gstslgraph_private.h"
 
 using namespace graphs;
 
@@ -320,6 +321,38 @@ GST_START_TEST(test_late_pads)
 }
 GST_END_TEST;
 
+// An edit takes the node away that stands in for another.
+GST_START_TEST(test_fallback_taken_away)
+{
+  const auto text = [](const char *fallback) {
+    return std::string(R"({"nodes": {
+      "cam": {"type": {"bin": "videotestsrc is-live=true ! identity error-after=10"},
+              "restart": {"policy": "on-error", "delay": 60000, "max-delay": 60000},
+              "fallback": ")") +
+           fallback + R"("}, ")" + fallback +
+           R"(": {"type": "videotestsrc", "config": {"is-live": true}},
+      "out": {"type": "fakesink", "config": {"sync": true}}},
+      "links": [{"from": "cam", "to": "out"}]})";
+  };
+  TestGraph graph(text("slate"));
+  graph.play();
+  const auto out = graph.tap("out");
+  fail_unless(eventually([&] { return !graph.events("node-fallback").empty(); }));
+  for (const char *fallback : {"other", "slate"}) {
+    streamlib::graph::make_up_fault(graph.get(), 3);
+    fail_unless(graph.apply(text(fallback)).find("made up") != std::string::npos);
+    uint64_t seen = out->buffers();
+    fail_unless(eventually([&] { return out->buffers() > seen + 3; }));
+    check_equal(graph.apply(text(fallback)), "");
+    check_equal(graph.events("node-fallback").back().detail, fallback);
+    seen = out->buffers();
+    fail_unless(eventually([&] { return out->buffers() > seen + 3; }));
+    graph.stats();
+  }
+  ck_assert_msg(graph.errors().empty(), "%s", graph.errors().front().c_str());
+}
+GST_END_TEST;
+
 int main(int argc, char **argv)
 {
   gst_check_init(&argc, &argv);
@@ -341,5 +374,6 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_old_revision);
   tcase_add_test(tcase, test_pause_node);
   tcase_add_test(tcase, test_late_pads);
+  tcase_add_test(tcase, test_fallback_taken_away);
   return run(suite);
 }

@@ -67,8 +67,6 @@ struct CompileFailure {
 };
 
 void ask_for_key_unit(const Branch &branch);
-// What comes into it waits.
-void set_paused(const Input &input, bool paused);
 
 class Compiler {
 public:

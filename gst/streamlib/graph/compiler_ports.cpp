@@ -189,7 +189,8 @@ Compiler::StepResult Compiler::part_ports()
   return Done{};
 }
 
-// Of a node whose element is replaced: what comes from outside goes to the new one, which holds it.
+// Of a node whose element is replaced: what comes from outside waits there until the commit, and
+// goes to the new one then, or to the old one again.
 Compiler::StepResult Compiler::move_ports(Node &node, GstElement *element)
 {
   for (const auto &port : gone_ports_) {
@@ -210,25 +211,14 @@ Compiler::StepResult Compiler::move_ports(Node &node, GstElement *element)
     if (!input)
       return input.error();
     Input *after = *input;
-    set_paused(*after, true);
     auto left = part(*port);
     if (!left)
       return left.error();
     if (!gst_ghost_pad_set_target(GST_GHOST_PAD(port->ghost.get()), after->entry.get()))
       return failure(port->spec.pointer, "the new element cannot be linked");
     old_.back().was_flushed = old_.back().was_flushed || *left == Left::Flushed;
-    undo([this, port, before = port->input] {
-      port->held = std::make_unique<StandStill>(port->inner_pad().get());
-      const auto wait = [port](GstClockTime limit) { return port->held->wait(limit); };
-      if (make_leave(*port->input, wait) == Left::No)
-        GST_WARNING_OBJECT(host_.bin, "the new element does not let the stream of '%s' go",
-                           port->spec.name.c_str());
-      port->aim(nullptr);
-      port->input = before;
-    });
+    undo([port, before = port->input] { port->input = before; });
     port->input = after;
-    port->has_left = false;
-    port->held.reset();
   }
   return Done{};
 }
@@ -236,6 +226,10 @@ Compiler::StepResult Compiler::move_ports(Node &node, GstElement *element)
 // Old pads go before new ones come: they may have the same name.
 void Compiler::commit_ports()
 {
+  for (const auto &port : running_.ports) {
+    port->has_left = false;
+    port->held.reset();
+  }
   for (const auto &port : fresh_ports_) {
     if (port->before != nullptr)
       port->ghost = std::move(port->before->ghost);

@@ -20,6 +20,11 @@ using support::CStr;
 using support::Done;
 using support::share_object;
 
+namespace {
+
+constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
+constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
+
 void set_paused(const Input &input, bool paused)
 {
   if (input.link) {
@@ -30,11 +35,6 @@ void set_paused(const Input &input, bool paused)
   if (element && GST_IS_SL_PROCESSOR(element.get()))
     g_object_set(element.get(), "paused", paused, nullptr);
 }
-
-namespace {
-
-constexpr int64_t kDrainLimit = 1000 * G_TIME_SPAN_MILLISECOND;
-constexpr int64_t kBlockLimit = 200 * G_TIME_SPAN_MILLISECOND;
 
 // Set by a probe; it outlives the wait for it.
 using SeenPtr = std::shared_ptr<std::atomic<bool>>;
