@@ -73,7 +73,11 @@ GST_END_TEST;
 
 GST_START_TEST(test_add_and_remove_branch)
 {
-  TestGraph graph(kTwoBranches);
+  // By itself the link of a live source drops what is late, which a busy machine makes it.
+  std::string text = kTwoBranches;
+  const std::string link = R"("from": "cam", "to": "conv")";
+  text.replace(text.find(link), link.size(), link + R"(, "policy": "lossless")");
+  TestGraph graph(text);
   graph.play();
   const auto one = graph.tap("one");
   const auto two = graph.tap("two");
