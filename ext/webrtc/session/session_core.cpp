@@ -27,6 +27,10 @@ namespace {
 // Between reports: media are in sync, and a dead peer is seen, that much sooner.
 constexpr guint64 kReportInterval = 500 * GST_MSECOND;
 constexpr gdouble kSessionBandwidth = 2e6;  // In bit/s; 5 % are RTCP.
+// Of what was sent, for retransmission. Some receivers ask for whatever is missing of the last 128
+// packets, which is four seconds of a slow stream; the number is that of 80 Mbit/s for two seconds.
+constexpr guint kSentKeptMs = 5000;
+constexpr guint kMostSentKept = 17000;
 
 bool sends(const SessionMedia &media)
 {
@@ -451,7 +455,27 @@ bool SessionCore::wants_rtx(bool sending) const
   return false;
 }
 
-GstElement *SessionCore::make_rtx(bool sending) const
+bool SessionCore::is_repeated(uint32_t ssrc) const
+{
+  return std::any_of(media_.begin(), media_.end(), [&](const SessionMedia &section) {
+    return section.local.kind == MediaKind::Video && section.local.ssrc == ssrc;
+  });
+}
+
+// rtprtxsend counts those for sound as well, which some peers make although nothing was agreed.
+GstPadProbeReturn SessionCore::on_rtx_request(GstPad *, GstPadProbeInfo *info, gpointer data)
+{
+  auto *self = static_cast<SessionCore *>(data);
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+  guint ssrc = 0;
+  if (gst_event_has_name(event, "GstRTPRetransmissionRequest") &&
+      gst_structure_get_uint(gst_event_get_structure(event), "ssrc", &ssrc) &&
+      self->is_repeated(ssrc))
+    self->rtx_asked_for_.fetch_add(1, std::memory_order_relaxed);
+  return GST_PAD_PROBE_OK;
+}
+
+GstElement *SessionCore::make_rtx(bool sending)
 {
   auto rtx =
       sink_object(gst_element_factory_make(sending ? "rtprtxsend" : "rtprtxreceive", nullptr));
@@ -480,9 +504,13 @@ GstElement *SessionCore::make_rtx(bool sending) const
   g_object_set(rtx.get(), "payload-type-map", types.get(), nullptr);
   if (gst_structure_n_fields(ssrcs.get()) > 0)
     g_object_set(rtx.get(), "ssrc-map", ssrcs.get(), nullptr);
-  if (sending)
-    g_object_set(rtx.get(), "clock-rate-map", rates.get(), "max-size-time", 1000U,
-                 "max-size-packets", 4000U, nullptr);
+  if (sending) {
+    g_object_set(rtx.get(), "clock-rate-map", rates.get(), "max-size-time", kSentKeptMs,
+                 "max-size-packets", kMostSentKept, nullptr);
+    const auto src = adopt_object(gst_element_get_static_pad(rtx.get(), "src"));
+    request_probe_ =
+        support::PadProbe(src.get(), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_rtx_request, this);
+  }
   (sending ? rtx_send_ : rtx_receive_) = rtx;
   // rtpbin asks for pads that carry the session's number.
   GstElement *bin = gst_bin_new(nullptr);
@@ -496,13 +524,13 @@ GstElement *SessionCore::make_rtx(bool sending) const
 
 GstElement *SessionCore::on_aux_sender(GstElement *, guint, gpointer data)
 {
-  const auto *self = static_cast<const SessionCore *>(data);
+  auto *self = static_cast<SessionCore *>(data);
   return self->wants_rtx(true) ? self->make_rtx(true) : nullptr;
 }
 
 GstElement *SessionCore::on_aux_receiver(GstElement *, guint, gpointer data)
 {
-  const auto *self = static_cast<const SessionCore *>(data);
+  auto *self = static_cast<SessionCore *>(data);
   return self->wants_rtx(false) ? self->make_rtx(false) : nullptr;
 }
 

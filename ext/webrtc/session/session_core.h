@@ -94,7 +94,8 @@ private:
   bool is_agreed(size_t section, int payload_type);
   const Codec *find_incoming(unsigned payload_type, size_t *section, bool *is_rtx) const;
   bool wants_rtx(bool sending) const;
-  GstElement *make_rtx(bool sending) const;
+  GstElement *make_rtx(bool sending);
+  bool is_repeated(uint32_t ssrc) const;
   void take_pad(GstPad *pad);
   void drop_stream(GstPad *pad);
   void forget_gone();
@@ -109,6 +110,7 @@ private:
                               gpointer self);
   static GstElement *on_aux_sender(GstElement *, guint session, gpointer self);
   static GstElement *on_aux_receiver(GstElement *, guint session, gpointer self);
+  static GstPadProbeReturn on_rtx_request(GstPad *, GstPadProbeInfo *info, gpointer self);
   static void on_pad(GstElement *, GstPad *pad, gpointer self);
   static void on_pad_gone(GstElement *, GstPad *pad, gpointer self);
   static void on_bye(GstElement *, guint session, guint ssrc, gpointer self);
@@ -128,8 +130,9 @@ private:
   GObjectPtr<GObject> session_;
   GObjectPtr<GstPad> entry_;
   GObjectPtr<GstPad> send_sink_;
-  mutable GObjectPtr<GstElement> rtx_send_;
-  mutable GObjectPtr<GstElement> rtx_receive_;
+  GObjectPtr<GstElement> rtx_send_;
+  GObjectPtr<GstElement> rtx_receive_;
+  support::PadProbe request_probe_;
   std::vector<support::SignalHandler> signals_;
   MediaSync sync_;
 
@@ -158,6 +161,7 @@ private:
   std::atomic<bool> has_said_bye_ = false;
   std::atomic<int64_t> last_rtp_ = 0;
   std::atomic<int64_t> last_rtcp_ = 0;
+  std::atomic<uint64_t> rtx_asked_for_ = 0;
   std::atomic<uint64_t> unassociated_ = 0;
   std::atomic<uint64_t> unknown_payload_type_ = 0;
   std::atomic<uint64_t> malformed_ = 0;

@@ -184,10 +184,10 @@ StructurePtr SessionCore::stats() const
       G_TYPE_UINT64, unknown_payload_type_.load(), "dropped-malformed", G_TYPE_UINT64,
       malformed_.load(), "dropped-no-keyframe", G_TYPE_UINT64, dropped_no_key, "rtx-sent",
       G_TYPE_UINT64, get_property_number(rtx_send_.get(), "num-rtx-packets"), "rtx-asked-for",
-      G_TYPE_UINT64, get_property_number(rtx_send_.get(), "num-rtx-requests"), "rtx-received",
-      G_TYPE_UINT64, get_property_number(rtx_receive_.get(), "num-rtx-packets"), "rtx-associated",
-      G_TYPE_UINT64, get_property_number(rtx_receive_.get(), "num-rtx-assoc-packets"), "link",
-      GST_TYPE_STRUCTURE, link.get(), nullptr);
+      G_TYPE_UINT64, rtx_asked_for_.load(), "rtx-received", G_TYPE_UINT64,
+      get_property_number(rtx_receive_.get(), "num-rtx-packets"), "rtx-associated", G_TYPE_UINT64,
+      get_property_number(rtx_receive_.get(), "num-rtx-assoc-packets"), "link", GST_TYPE_STRUCTURE,
+      link.get(), nullptr);
   return stats;
 }
 
