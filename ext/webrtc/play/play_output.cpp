@@ -310,6 +310,7 @@ void PlayOutput::drop_chain()
   }
   is_built_ = false;
   is_decoding_ = false;
+  has_decoded_ = false;
 }
 
 // What is wanted now takes the place of what was there.
@@ -362,6 +363,11 @@ bool PlayOutput::take_buffer(GstBuffer **buffer)
     is_discont_ = true;
     return false;
   }
+  // With forward error correction opusdec keeps one packet, also when its stream begins anew: all
+  // that comes then would be that much late.
+  const bool begins = is_discont_ || GST_BUFFER_FLAG_IS_SET(*buffer, GST_BUFFER_FLAG_DISCONT);
+  if (begins && has_decoded_ && settings_.kind == MediaKind::Audio && !build())
+    return false;
   if (needs_key_ && is_delta(*buffer)) {
     settings_.request_keyframe();
     count(dropped_no_key_);
@@ -372,6 +378,7 @@ bool PlayOutput::take_buffer(GstBuffer **buffer)
     *buffer = gst_buffer_make_writable(*buffer);
     GST_BUFFER_FLAG_SET(*buffer, GST_BUFFER_FLAG_DISCONT);
   }
+  has_decoded_ = is_decoding_;
   count(passed_);
   return true;
 }

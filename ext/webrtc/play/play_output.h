@@ -104,6 +104,7 @@ private:
   bool has_failed_ = false;
   bool needs_key_ = false;
   bool is_discont_ = true;
+  bool has_decoded_ = false;
   bool has_said_refusal_ = false;
 
   // --- The thread that pushes out of the pad: the link's, or that of a decoder.
