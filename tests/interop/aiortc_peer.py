@@ -174,7 +174,8 @@ class Session:
     def report(self):
         return {"plays": self.plays, "states": self.states, "video": self.picture.report(),
                 "audio": self.sound.report(), "offset_ms": self.offset(), "codecs": codecs,
-                "datagrams": dict(datagrams)}
+                "datagrams": dict(datagrams), "reports": self.reports,
+                "flashes": self.picture.flashes[-5:], "bursts": self.sound.bursts[-5:]}
 
 
 if __name__ == "__main__":

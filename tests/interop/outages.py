@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The network fails, or the peer does, while our elements publish or play; both are in network
 namespaces of their own. What must come back is media, with the same pads and a running time that goes
-on; how soon is printed.
+on; how soon is printed. Pion can restart ICE; aiortc and webrtcbin get a new session, and see that
+the pictures and the sound are right.
 
-usage: outages.py publish|play CASE
+usage: outages.py publish|play CASE [pion|aiortc|webrtcbin [vp8|h264]]
 
 CASE: pause-SECONDS    nothing passes for so long
       udp-SECONDS      HTTP passes, and nothing else does
@@ -34,13 +35,26 @@ NOTICED_SECONDS = 15
 UDP_BACK_SECONDS = 8
 
 
+PEERS = {"pion": peers.Pion, "aiortc": peers.Aiortc, "webrtcbin": peers.WebRtcBin}
+
+
 @contextlib.contextmanager
-def pion(publishes):
+def running(kind, publishes, codec):
     with tempfile.TemporaryDirectory(prefix="interop-samples-") as folder:
-        arguments = [] if publishes else [samples.write(folder, "vp8")]
-        with peers.running(network.behind(peers.Pion), *arguments) as peer:
-            peer.arguments = arguments
+        arguments = [samples.write(folder, codec)] if kind == peers.Pion and not publishes else []
+        with peers.running(network.behind(kind), *arguments) as peer:
+            peer.arguments, peer.restarts_ice = arguments, kind == peers.Pion
             yield peer
+
+
+def check_session(watched, restarts=None):
+    """The same session, where the peer can restart ICE, and one new one where it cannot."""
+    if watched.peer.restarts_ice:
+        check_same_streams(watched, restarts)
+        return
+    sessions = watched.sessions()
+    assert len(sessions) == 2 and sessions[0]["deleted"], sessions
+    assert watched.count("connections") == 2, watched.client.stats().to_string()
 
 
 def check_same_streams(watched, restarts=None):
@@ -74,7 +88,7 @@ def pause(net, watched, seconds):
         assert watched.count("restarts") == 0, "a short pause is no reason to restart"
         assert [state for _, state in watched.states] == ["connecting", "connected"], watched.states
     elif seconds <= 10:
-        check_same_streams(watched)
+        check_session(watched)
     else:
         assert watched.said("ICE restart") and watched.said("tried again"), watched.warnings
         assert "reconnecting" in [state for _, state in watched.states], watched.states
@@ -90,7 +104,7 @@ def address(net, watched):
     new = watched.transport("local-address")
     assert network.OTHER_HERE in new, new
     assert watched.said("address", "gone"), watched.warnings
-    check_same_streams(watched, restarts=1)
+    check_session(watched, restarts=1)
 
 
 def crash(_net, watched):
@@ -214,10 +228,10 @@ CASES = {"away": away, "consent": consent, "revoked": revoked, "quiet": quiet, "
          "address": address, "crash": crash, "restart": restart}
 
 
-def run(publishes, case):
+def run(publishes, case, kind="pion", codec="vp8"):
     net = network.Network()
-    with pion(publishes) as peer:
-        watched = witness.Witness(peer, publishes)
+    with running(PEERS[kind], publishes, codec) as peer:
+        watched = witness.Witness(peer, publishes, codec)
         try:
             watched.until_pictures(15, "pictures")
             name, _, seconds = case.partition("-")
@@ -228,6 +242,7 @@ def run(publishes, case):
             if case == "away":
                 return
             watched.rest(1)
+            watched.check_pattern()
             watched.check_pads()
             assert watched.client.state() == "connected", watched.states
         except BaseException:
@@ -238,10 +253,10 @@ def run(publishes, case):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("publish", "play"):
+    if not 3 <= len(sys.argv) <= 5 or sys.argv[1] not in ("publish", "play"):
         sys.exit(__doc__)
     network.enter()
-    ending.exit_after(run, sys.argv[1] == "publish", sys.argv[2])
+    ending.exit_after(run, sys.argv[1] == "publish", *sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ import pathlib
 import struct
 
 from media import ENCODERS, Feeder, Gst, sources
+from pattern import FPS
 
 SECONDS = 8
+PER_SECOND = {"video": FPS, "audio": 50}
 
 
 def write(folder, codec):
@@ -20,10 +22,13 @@ def write(folder, codec):
     Feeder(pipeline, SECONDS).start()
     for kind in names.values():
         with pathlib.Path(folder, kind + ".samples").open("wb") as file:
+            written = 0
             while True:
                 sample = pipeline.get_by_name(kind).emit("try-pull-sample", 5 * Gst.SECOND)
-                if sample is None:
+                # An encoder of sound has more to give at its end than went in.
+                if sample is None or written == SECONDS * PER_SECOND[kind]:
                     break
+                written += 1
                 buffer = sample.get_buffer()
                 data = buffer.extract_dup(0, buffer.get_size())
                 file.write(struct.pack(">I", len(data)) + data)

@@ -16,12 +16,13 @@ class Refused(Exception):
 
 
 class Session:
-    HEAD = "webrtcbin name=rtc bundle-policy=max-bundle latency=100 "
-
-    def __init__(self, sends, codec, offers, turn_server=None, relay_only=False):
+    def __init__(self, sends, codec, offers, turn_server=None, relay_only=False, latency=100,
+                 feedback_bandwidth=None):
         self.sends, self.codec, self.offers = sends, codec, offers
-        self.receiver, self.feeder = Receiver(), None
-        text = self.HEAD
+        self.receiver, self.feeder, self.jitterbuffers = Receiver(), None, []
+        self.feedback_bandwidth = feedback_bandwidth
+        self.head = f"webrtcbin name=rtc bundle-policy=max-bundle latency={latency} "
+        text = self.head
         if relay_only:
             text += f"ice-transport-policy=relay turn-server={turn_server} "
         if sends and offers:
@@ -38,8 +39,21 @@ class Session:
         self.pipeline.add(Gst.parse_bin_from_description(text, False))
         self.rtc = self.pipeline.get_by_name("rtc")
         # Reports speak of when a picture was taken, not of when it had waited for the connection.
-        self.rtc.get_by_name("rtpbin").set_property("rtcp-sync-send-time", False)
+        rtpbin = self.rtc.get_by_name("rtpbin")
+        rtpbin.set_property("rtcp-sync-send-time", False)
+        rtpbin.connect("new-jitterbuffer", self._take_jitterbuffer)
+        self.rtc.connect("on-new-transceiver", self._take_transceiver)
         self.rtc.connect("pad-added", self._take_pad)
+
+    @staticmethod
+    def _take_transceiver(_, transceiver):
+        if transceiver.get_property("kind") == GstWebRTC.WebRTCKind.VIDEO:
+            transceiver.set_property("do-nack", True)
+
+    def _take_jitterbuffer(self, rtpbin, jitterbuffer, number, _ssrc):
+        self.jitterbuffers.append(jitterbuffer)
+        if self.feedback_bandwidth:
+            rtpbin.emit("get-internal-session", number).set_property("bandwidth", self.feedback_bandwidth)
 
     def _transceiver(self, caps, direction):
         self.rtc.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
@@ -135,13 +149,15 @@ class Session:
                 if line.startswith("a=rtpmap:"):
                     payload, encoding = line[9:].split()[:2]
                     payloads.setdefault(encoding.split("/")[0].upper(), payload)
-            self._make(self.HEAD + self.sending_text(payloads))
+            self._make(self.head + self.sending_text(payloads))
         self._play()
         if self.sends:
             for _ in range(300):
                 if len(self.rtc.sinkpads) == 2 and all(p.get_current_caps() for p in self.rtc.sinkpads):
                     break
                 time.sleep(0.01)
+            # The first pad is that of the pictures.
+            self.rtc.emit("get-transceiver", 0).set_property("do-nack", True)
         self._ask("set-remote-description", self._parsed(offer, GstWebRTC.WebRTCSDPType.OFFER))
         return self._describe("answer")
 
@@ -154,4 +170,11 @@ class Session:
         self.pipeline.set_state(Gst.State.NULL)
 
     def report(self):
-        return self.receiver.report()
+        return dict(self.receiver.report(), jitter=self._jitter())
+
+    def _jitter(self):
+        """What the jitter buffers of all streams have done."""
+        all_stats = [made.get_property("stats") for made in self.jitterbuffers]
+        return {name: sum(stats.get_value(name) for stats in all_stats)
+                for name in ("num-pushed", "num-lost", "num-late", "num-duplicates", "rtx-count",
+                             "rtx-success-count")}

@@ -4,7 +4,14 @@ import sys
 import time
 
 import clients
+import pattern
 from media import Gst
+
+# How far what a pad gives is behind the clock: the latency, a decoder, and a machine with more to do.
+MOST_BEHIND_SECONDS = 1.5
+# What has to come in the seconds after an outage, of 30 pictures and 100 blocks of sound in each.
+SHOWN_SECONDS, LEAST_SHOWN, LEAST_HEARD = 4, 90, 300
+OFFSET_LIMIT_MS = 15
 
 
 class Witness:
@@ -74,11 +81,13 @@ class Witness:
     def sessions(self):
         return self.peer.report()
 
+    def _reports(self):
+        return self.sessions() if self.publishes else [self.client.report()]
+
     def frames(self):
-        """Of video, at the peer or here, in all sessions of the peer as it runs now."""
-        if self.publishes:
-            return sum(session["video"]["frames"] for session in self.sessions())
-        return self.client.report()["video"]["frames"]
+        """Of video, at the peer or here, in all sessions of the peer as it runs now. Who decodes counts
+        those that are of the pattern."""
+        return sum(told["video"]["frames"] - told["video"].get("bad", 0) for told in self._reports())
 
     def count(self, field):
         return self.client.stats().get_uint(field)[1]
@@ -91,6 +100,35 @@ class Witness:
     def until_pictures(self, seconds, what, number=30):
         before = self.frames()
         return self.until(lambda: self.frames() >= before + number, seconds, what)
+
+    def check_pattern(self):
+        """What comes now is the pattern again: its colours, its tone, and both in time. Nothing to see
+        where the peer only counts."""
+        if not self._reports()[-1].get("decodes", True):
+            return
+        if not self.publishes:
+            # Of what comes from now on.
+            self.client.receiver.picture, self.client.receiver.sound = pattern.PictureCheck(), pattern.SoundCheck()
+        before = self._reports()[-1]
+        self.rest(SHOWN_SECONDS)
+        self._check_times()
+        told = self._reports()[-1]
+        shown, wrong = (told["video"][what] - before["video"][what] for what in ("frames", "bad"))
+        heard = told["audio"]["blocks"] - before["audio"]["blocks"]
+        print(f"afterwards, in {SHOWN_SECONDS} s: {shown} pictures, {wrong} of other colours; {heard / 100} s of "
+              f"sound; {told['offset_ms']} ms apart")
+        assert shown >= LEAST_SHOWN and wrong == 0, told
+        assert heard >= LEAST_HEARD and abs(told["audio"]["tone_hz"] - pattern.TONE_HZ) <= 60, told
+        assert told["offset_ms"] is not None and abs(told["offset_ms"]) <= OFFSET_LIMIT_MS, told
+
+    def _check_times(self):
+        """The running time goes on by the clock, whatever has been in between."""
+        if self.publishes:
+            return
+        now = self.client.element.get_current_running_time()
+        behind = {name: round((now - last) / Gst.SECOND, 2) for name, last in self._last.items()}
+        assert len(behind) == 2 and all(-0.2 <= seconds <= MOST_BEHIND_SECONDS
+                                        for seconds in behind.values()), f"behind the clock: {behind}"
 
     def said(self, *words):
         return any(all(word in text for word in words) for _, text, _ in self.warnings)
