@@ -12,14 +12,24 @@ constexpr uint32_t kAudioSsrc = 0x33333333;
 
 constexpr char kLiveAudio[] =
     "audiotestsrc is-live=true samplesperbuffer=480 ! audio/x-raw,rate=48000,channels=2";
-// Many packets a second.
+// Several packets a picture, and not much work for an encoder on a busy machine.
 constexpr char kDenseVideo[] =
-    "videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate=30/1";
+    "videotestsrc is-live=true pattern=snow ! video/x-raw,width=160,height=120,framerate=30/1";
 
 std::vector<SessionMedia> both_media()
 {
   return {sending("v", MediaKind::Video, {vp8()}, kVideoSsrc, kRtxSsrc),
           sending("a", MediaKind::Audio, {opus()}, kAudioSsrc)};
+}
+
+// On a busy machine a request and its answer wait for a processor in nine threads: what was lost
+// then comes after the default of 200 ms, which is no fault of the session.
+SessionSettings patient()
+{
+  SessionSettings settings;
+  settings.video_latency_ms = 1000;
+  settings.audio_latency_ms = 1000;
+  return settings;
 }
 
 uint32_t ssrc_of(const std::vector<uint8_t> &packet)
@@ -60,7 +70,7 @@ GST_START_TEST(test_retransmissions_recover_losses)
 {
   WireSettings wire;
   wire.delay_ms = 20;
-  Pair pair(wire, {}, {}, wire);
+  Pair pair(wire, {}, patient(), wire);
   std::mutex mutex;
   std::mt19937 random(11);
   std::atomic<unsigned> lost_media = 0;
@@ -77,10 +87,10 @@ GST_START_TEST(test_retransmissions_recover_losses)
     return is_lost;
   };
   run(pair, 6);
+  ck_assert(eventually([&] { return lost_media >= 20; }));
   const unsigned lost = lost_media;
-  sleep_ms(300);
+  sleep_ms(1000);
   const guint64 recovered = pair.b.stat("rtx-recovered");
-  ck_assert_uint_ge(lost, 20);
   ck_assert_msg(recovered * 10 >= lost * 8, "%u of %u", static_cast<unsigned>(recovered), lost);
 }
 GST_END_TEST
@@ -90,7 +100,7 @@ GST_START_TEST(test_retransmissions_of_another_codec)
 {
   WireSettings wire;
   wire.delay_ms = 20;
-  Pair pair(wire, {}, {}, wire);
+  Pair pair(wire, {}, patient(), wire);
   std::mutex mutex;
   std::mt19937 random(12);
   std::atomic<unsigned> lost = 0;
@@ -131,7 +141,7 @@ GST_START_TEST(test_retransmissions_of_another_codec)
   is_lossy = true;
   ck_assert(eventually([&] { return lost >= 25; }, 15000));
   is_lossy = false;
-  sleep_ms(300);
+  sleep_ms(1000);
   const guint64 recovered = pair.b.stat("rtx-recovered");
   ck_assert_msg(recovered * 10 >= lost * 8, "%u of %u", static_cast<unsigned>(recovered),
                 lost.load());
@@ -149,13 +159,13 @@ GST_START_TEST(test_times_rarely_step_back)
   wire.duplicate = 0.03;
   wire.delay_ms = 20;
   wire.jitter_ms = 30;
-  Pair pair(wire, {}, {}, wire);
+  Pair pair(wire, {}, patient(), wire);
   run(pair, 5);
   for (const MediaKind kind : {MediaKind::Video, MediaKind::Audio}) {
     const char *output = kind == MediaKind::Video ? "video-output" : "audio-output";
+    ck_assert(eventually([&] { return output_stat(pair.b, output, "buffers") >= 60; }));
     const guint64 mended = output_stat(pair.b, output, "times-mended");
     const guint64 buffers = output_stat(pair.b, output, "buffers");
-    ck_assert_uint_ge(buffers, 60);
     ck_assert_msg(mended * 5 <= buffers, "%s: %u of %u", output, static_cast<unsigned>(mended),
                   static_cast<unsigned>(buffers));
     const std::vector<Received> all = pair.b.received(kind);
