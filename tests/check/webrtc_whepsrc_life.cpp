@@ -87,7 +87,7 @@ GST_START_TEST(test_starts_and_stops)
     }
     Viewer viewer(server.endpoint(), {{kVideo, "identity"}, {kAudio, "identity"}});
     viewer.play();
-    sleep_ms(g_rand_int_range(random, 0, 400));
+    sleep_ms(g_rand_int_range(random, 0, limit_ms(400)));
     playing += viewer.count(kVideo) + viewer.count(kAudio) > 0;
     worst_us = std::max(worst_us, viewer.stop());
   }
