@@ -194,10 +194,13 @@ GST_END_TEST
 GST_START_TEST(no_turn_server_is_an_error)
 {
   WhipServer server;
-  Publisher publisher(server, kRelay, to("audio_0", kAudio));
-  publisher.play();
+  // A setting, which no other attempt could mend.
+  Publisher publisher(server, "ice-transport-policy=relay", to("audio_0", kAudio));
+  ck_assert_int_eq(publisher.set(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
   const auto error = publisher.error();
+  ck_assert(error.is(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS));
   ck_assert_msg(error.text.find("turn-server") != std::string::npos, "%s", error.text.c_str());
+  ck_assert_int_eq(server.posts, 0);
 }
 GST_END_TEST
 

@@ -106,7 +106,7 @@ GST_START_TEST(test_starts_and_stops)
 GST_END_TEST
 
 // An application that wants the end, as gst-launch-1.0 -e does, gets it: what waits for pads that
-// have not come, or never will, too.
+// have not come, or never will, too, and for one with another codec.
 GST_START_TEST(test_end_comes_without_pads)
 {
   FarPlan plan;
@@ -116,11 +116,12 @@ GST_START_TEST(test_end_comes_without_pads)
   if (__i__ == 0)
     server.kill();
   GST_ELEMENT_REGISTER(slwhepsrc, nullptr);
-  const std::string line = "slwhepsrc name=play whep-endpoint=" + server.endpoint() +
-                           " play. ! videoconvert ! fakesink play. ! audioconvert ! fakesink";
+  const std::string line = "slwhepsrc name=play whep-endpoint=" + server.endpoint() + " play. ! " +
+                           (__i__ == 2 ? "video/x-h264" : "videoconvert") +
+                           " ! fakesink play. ! audioconvert ! fakesink";
   const auto pipeline = adopt_object(gst_parse_launch(line.c_str(), nullptr));
   gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
-  if (__i__ == 1)
+  if (__i__ >= 1)
     ck_assert(eventually([&] { return server.sessions() == 1; }));
   sleep_ms(300);
   const gint64 begin = g_get_monotonic_time();
@@ -141,7 +142,7 @@ static Suite *webrtc_whepsrc_life_suite()
   tcase_add_test(tcase, test_null_and_ready_and_back);
   tcase_add_test(tcase, test_server_that_never_answers);
   tcase_add_test(tcase, test_starts_and_stops);
-  tcase_add_loop_test(tcase, test_end_comes_without_pads, 0, 2);
+  tcase_add_loop_test(tcase, test_end_comes_without_pads, 0, 3);
   suite_add_tcase(suite, tcase);
   return suite;
 }

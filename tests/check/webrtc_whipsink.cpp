@@ -237,6 +237,10 @@ GST_START_TEST(bad_settings_are_errors_at_once)
       {"http://127.0.0.1:9/", "video-codec=H266", "H266"},
       {"http://127.0.0.1:9/", "stun-server=example.org", "stun"},
       {"http://127.0.0.1:9/", "turn-server=turn://example.org", "turn"},
+      {"http://127.0.0.1:9/", "ice-transport-policy=relay", "turn-server"},
+      {"http://127.0.0.1:9/",
+       "ice-transport-policy=relay use-link-headers=true stun-server=stun://127.0.0.1:9",
+       "turn-server"},
   };
   for (const auto &one : cases) {
     Publisher publisher(std::string(one.endpoint), one.properties, to("audio_0", kAudio));

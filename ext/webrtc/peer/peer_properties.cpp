@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ext/webrtc/peer/peer_properties.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "ext/webrtc/signalling/header_fields.h"
@@ -166,6 +167,15 @@ Result<PeerSettings> ConnectionSettings::peer_settings(PeerRole role) const
   for (const IceServer &server : settings.servers)
     if (auto parsed = parse_ice_server(server); !parsed && !needs_tls(server))
       return Failure{GST_RESOURCE_ERROR_SETTINGS, parsed.error().text, parsed.error().debug};
+  const auto is_relay = [](const IceServer &server) {
+    return g_ascii_strncasecmp(server.uri.c_str(), "turn:", 5) == 0;
+  };
+  if (relay_only && std::none_of(settings.servers.begin(), settings.servers.end(), is_relay) &&
+      !(use_link_headers && settings.servers.empty()))
+    return Failure{GST_RESOURCE_ERROR_SETTINGS,
+                   "Only relays are to be used, and there is no usable TURN server. Set "
+                   "turn-server, or ice-transport-policy to all.",
+                   std::to_string(settings.servers.size()) + " servers given"};
   settings.use_link_headers = use_link_headers;
   settings.relay_only = relay_only;
   settings.ice_tcp = ice_tcp;

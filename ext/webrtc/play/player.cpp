@@ -262,17 +262,20 @@ void Player::end_pads()
 // The peer is over: no pads come any more.
 void Player::end_missing_pads(guint run, guint group_id)
 {
-  std::vector<MediaKind> missing = {MediaKind::Video, MediaKind::Audio};
-  size_t there;
+  std::vector<std::shared_ptr<PlayOutput>> outputs;
   {
     const MutexLock lock(mutex_);
-    there = outputs_.size();
-    for (const auto &output : outputs_)
-      std::erase(missing, output->kind());
+    outputs = outputs_;
   }
-  for (const MediaKind kind : missing)
-    late_pads_.add(run, std::string(name_of(kind)) + "_0", template_of(kind), group_id);
-  if (there == 0 && run == late_pads_.run())
+  for (const MediaKind kind : {MediaKind::Video, MediaKind::Audio}) {
+    const auto there = std::find_if(outputs.begin(), outputs.end(),
+                                    [&](const auto &output) { return output->kind() == kind; });
+    // One that nobody could link, for its codec, say, keeps its name.
+    if (there == outputs.end() || !gst_pad_is_linked((*there)->pad()))
+      late_pads_.add(run, name_of(kind) + std::string(there == outputs.end() ? "_0" : "_1"),
+                     template_of(kind), group_id);
+  }
+  if (outputs.empty() && run == late_pads_.run())
     gst_element_no_more_pads(GST_ELEMENT(element_));
   late_pads_.end(run);
 }
