@@ -111,6 +111,16 @@ TurnServer::~TurnServer()
   g_free(folder_);
 }
 
+void TurnServer::freeze() const
+{
+  kill(pid_, SIGSTOP);
+}
+
+void TurnServer::go_on() const
+{
+  kill(pid_, SIGCONT);
+}
+
 std::string TurnServer::uri(const char *transport) const
 {
   return "turn:" + address + ":" + std::to_string(port) + "?transport=" + transport;

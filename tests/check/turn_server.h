@@ -29,6 +29,10 @@ public:
     return {uri(transport), kUser, password};
   }
 
+  // It does not answer until it goes on.
+  void freeze() const;
+  void go_on() const;
+
   const std::string address;
   const guint16 port;
 

@@ -50,6 +50,30 @@ GST_START_TEST(media_goes_through_the_relay)
 }
 GST_END_TEST
 
+// What a server does not answer to at the end is given up, and whatever comes later does no harm.
+GST_START_TEST(server_that_is_silent_at_the_end)
+{
+  const char *transport = (__i__ & 1) == 0 ? "udp" : "tcp";
+  const bool goes_on = (__i__ & 2) != 0;
+  TurnServer server;
+  Context context;
+  const auto relay = [&](TransportSettings &settings) {
+    settings.relay_only = true;
+    settings.servers = {server.as(transport)};
+  };
+  Peer a(context, true, relay);
+  Peer b(context, false);
+  fail_unless(connect(context, a, b));
+  server.freeze();
+  const gint64 begin_us = g_get_monotonic_time();
+  fail_unless(close_both(context, a, b));
+  fail_unless(g_get_monotonic_time() - begin_us < 4 * G_USEC_PER_SEC);
+  if (goes_on)
+    server.go_on();
+  context.serve(3000);
+}
+GST_END_TEST
+
 GST_START_TEST(wrong_credential_gives_no_relay)
 {
   TurnServer server;
@@ -70,6 +94,7 @@ static Suite *webrtc_turn_suite()
   TCase *tc = tcase_create("general");
   suite_add_tcase(suite, tc);
   tcase_add_loop_test(tc, media_goes_through_the_relay, 0, 4);
+  tcase_add_loop_test(tc, server_that_is_silent_at_the_end, 0, 4);
   tcase_add_test(tc, wrong_credential_gives_no_relay);
   return suite;
 }

@@ -24,6 +24,7 @@ using support::Status;
 namespace {
 
 constexpr guint kComponent = 1;  // RTP and RTCP share it (RFC 5761).
+constexpr guint kFarewellMs = 200;
 constexpr gint kSocketBytes = 1024 * 1024;
 constexpr char kCandidatePrefix[] = "a=candidate:";
 
@@ -468,16 +469,19 @@ struct Closing {
   std::function<void()> done;
   SourceGuard limit;
 
-  void finish()
+  void tell()
   {
     limit.reset();
-    if (!agent)
-      return;
-    nice_agent_remove_stream(agent.get(), stream);
-    agent.reset();
     const auto call = std::exchange(done, nullptr);
     if (call)
       call();
+  }
+  // Not before libnice has answered: until then it sends through the sockets of the stream.
+  void finish()
+  {
+    nice_agent_remove_stream(agent.get(), stream);
+    agent.reset();
+    tell();
   }
 };
 
@@ -491,7 +495,10 @@ void Ice::close(std::unique_ptr<Ice> ice, std::function<void()> done)
   closing->agent = std::move(ice->agent_);
   closing->stream = ice->stream_;
   closing->done = std::move(done);
-  closing->limit = call_after(ice->context_, kCloseLimitMs, [closing] { closing->finish(); });
+  closing->limit = call_after(ice->context_, kCloseLimitMs, [closing] { closing->tell(); });
+  // A TURN server that is silent is asked once more to give its address back, and then let be.
+  g_object_set(closing->agent.get(), "stun-initial-timeout", kFarewellMs,
+               "stun-max-retransmissions", 2U, nullptr);
   nice_agent_close_async(
       closing->agent.get(),
       [](GObject *, GAsyncResult *, gpointer data) {
