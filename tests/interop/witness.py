@@ -127,6 +127,7 @@ class Witness:
             return
         now = self.client.element.get_current_running_time()
         behind = {name: round((now - last) / Gst.SECOND, 2) for name, last in self._last.items()}
+        print("seconds behind the clock:", behind)
         assert len(behind) == 2 and all(-0.2 <= seconds <= MOST_BEHIND_SECONDS
                                         for seconds in behind.values()), f"behind the clock: {behind}"
 
