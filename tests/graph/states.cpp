@@ -144,6 +144,31 @@ GST_START_TEST(test_setup_at_its_limit)
 }
 GST_END_TEST;
 
+// The time is over before the threads of the set-ups have come to run, or while they do.
+GST_START_TEST(test_set_up_without_time)
+{
+  TestGraph graph(R"({"nodes": {"src": {"type": "fakesrc", "config": {"is-live": true}},
+    "out": {"type": "fakesink"}}, "links": [{"from": "src", "to": "out"}]})");
+  std::vector<GObjectPtr<GstElement>> elements;
+  for (int round = 0; round < 60; round++) {
+    g_object_set(graph.get(), "setup-timeout", 1, nullptr);
+    gst_element_set_state(graph.pipeline(), GST_STATE_READY);
+    elements.push_back(graph.node("src"));
+    elements.push_back(graph.node("out"));
+    gst_element_set_state(graph.pipeline(), GST_STATE_PLAYING);
+    graph.stop();
+  }
+  for (const auto &element : elements)
+    ck_assert_msg(eventually([&] { return GST_STATE(element.get()) == GST_STATE_NULL; }),
+                  "%s in %s", GST_OBJECT_NAME(element.get()),
+                  gst_element_state_get_name(GST_STATE(element.get())));
+  g_object_set(graph.get(), "setup-timeout", 5000, nullptr);
+  graph.play();
+  const auto out = graph.tap("out");
+  fail_unless(eventually([&] { return out->buffers() > 2; }));
+}
+GST_END_TEST;
+
 int main(int argc, char **argv)
 {
   gst_check_init(&argc, &argv);
@@ -157,5 +182,6 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_stuck_before_the_first_buffer);
   tcase_add_test(tcase, test_error_before_a_stop);
   tcase_add_test(tcase, test_setup_at_its_limit);
+  tcase_add_test(tcase, test_set_up_without_time);
   return run(suite);
 }
