@@ -2,6 +2,7 @@
 #include "whip_server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <strings.h>
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr const char *kSdp = "application/sdp";
 constexpr const char *kFragment = "application/trickle-ice-sdpfrag";
+constexpr guint kByeMs = 200;
 
 }  // namespace
 
@@ -173,6 +175,7 @@ void WhipServer::refuse(guint status, guint count, guint retry_after_s)
 void WhipServer::kill_sessions()
 {
   thread_.call([this] {
+    end_leaving();
     std::vector<std::shared_ptr<WhipServerSession>> old;
     {
       const std::lock_guard lock(mutex_);
@@ -317,10 +320,28 @@ void WhipServer::take_delete(SoupServerMessage *message, const std::string &path
     const std::lock_guard lock(mutex_);
     session = sessions_.extract(path).mapped();
   }
-  session->peer.session().stop();
-  session->transport->close([] {});
+  leaving_.push_back(std::move(session));
   sessions--;
   give(message, 200);
+  // The BYE was sent before the request, and may still stand in the socket.
+  GSource *source = g_timeout_source_new(kByeMs);
+  g_source_set_callback(
+      source,
+      [](gpointer self) -> gboolean {
+        static_cast<WhipServer *>(self)->end_leaving();
+        return G_SOURCE_REMOVE;
+      },
+      this, nullptr);
+  g_source_attach(source, thread_.context());
+  g_source_unref(source);
+}
+
+void WhipServer::end_leaving()
+{
+  for (const auto &session : std::exchange(leaving_, {})) {
+    session->peer.session().stop();
+    session->transport->close([] {});
+  }
 }
 
 void WhipServer::request_keyframe()

@@ -83,6 +83,7 @@ private:
   void take_offer(SoupServerMessage *message);
   void take_fragment(SoupServerMessage *message, WhipServerSession &session);
   void take_delete(SoupServerMessage *message, const std::string &path);
+  void end_leaving();
   bool may_post(SoupServerMessage *message);
 
   const WhipServerSettings settings_;
@@ -93,6 +94,7 @@ private:
   std::map<std::string, std::shared_ptr<WhipServerSession>> sessions_;  // By their paths.
   std::vector<std::shared_ptr<WhipServerSession>> all_;
   std::string last_offer_;
+  std::vector<std::shared_ptr<WhipServerSession>> leaving_;  // Deleted. The server's thread.
   guint refusal_ = 0;
   guint refusals_ = 0;
   guint retry_after_s_ = 0;
