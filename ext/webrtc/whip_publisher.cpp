@@ -273,6 +273,7 @@ Status WhipPublisher::connect_linked()
     is_waiting_ = false;
     for (size_t i = 0; i < inputs_.size(); i++)
       inputs_[i].is_linked = pads[i].get() != nullptr;
+    // It only posts to the I/O thread.
     peer_ =
         Peer::start(element_, runtime_.get(), peer_settings_, std::move(media), session_, *this);
   }

@@ -283,6 +283,21 @@ GST_START_TEST(h264_of_any_stream_format)
 }
 GST_END_TEST
 
+// Left to itself, the encoder would take the picture as videotestsrc likes it best, in 4:4:4.
+GST_START_TEST(encoders_choose_a_profile_that_peers_play)
+{
+  for (const auto &[codec, encoder] :
+       {std::pair("H264", "x264enc tune=zerolatency speed-preset=ultrafast"),
+        std::pair("VP9", "vp9enc deadline=1 cpu-used=8")}) {
+    WhipServer server({.codecs = {codec}, .h264_profile = "42e01f"});
+    Publisher publisher(server, "",
+                        to("video_0", std::string("videotestsrc is-live=true ! ") + encoder));
+    publisher.play();
+    check_flows(publisher, server, MediaKind::Video, 10);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(codec_that_was_not_accepted_is_an_error)
 {
   WhipServer server({.codecs = {"VP8", "VP9"}});
@@ -310,6 +325,7 @@ static Suite *webrtc_whipsink_codecs_suite()
   tcase_add_test(tc, encoded_input_changes_its_codec);
   tcase_add_test(tc, raw_input_becomes_encoded);
   tcase_add_test(tc, h264_of_any_stream_format);
+  tcase_add_test(tc, encoders_choose_a_profile_that_peers_play);
   tcase_add_test(tc, codec_that_was_not_accepted_is_an_error);
   suite_add_tcase(suite, tc);
   return suite;

@@ -30,6 +30,8 @@ constexpr std::array<CodecFacts, 4> kCodecs = {{
      "rtpopusdepay"},
 }};
 
+constexpr const char *kPreferredProfiles = "video/x-h264, profile=(string)constrained-baseline";
+
 std::string media_type(const CodecFacts &codec)
 {
   const std::string caps = codec.encoded_caps;
@@ -87,6 +89,9 @@ MiniPtr<GstCaps> possible_input_caps(MediaKind kind)
           ? "video/x-raw, format=(string)I420; video/x-raw, format=(string)NV12; video/x-raw"
           : "audio/x-raw, format=(string)" SL_NATIVE_S16
             ", layout=(string)interleaved, rate=(int)48000, channels=(int)[ 1, 2 ]; audio/x-raw"));
+  // And the profile that all peers play, for encoders that would choose another one.
+  if (kind == MediaKind::Video)
+    gst_caps_append(caps.get(), gst_caps_from_string(kPreferredProfiles));
   for (const CodecFacts &codec : kCodecs)
     if (codec.kind == kind)
       gst_caps_append(caps.get(), gst_caps_new_empty_simple(media_type(codec).c_str()));
