@@ -271,7 +271,7 @@ GstPadProbeReturn PlayOutput::on_arrival(GstPad *, GstPadProbeInfo *info, gpoint
   self->arrival_needs_key_ = false;
   if (is_first) {
     buffer = gst_buffer_make_writable(buffer);
-    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT | GST_BUFFER_FLAG_RESYNC);
     GST_PAD_PROBE_INFO_DATA(info) = buffer;
   }
   return GST_PAD_PROBE_OK;
@@ -364,8 +364,8 @@ bool PlayOutput::take_buffer(GstBuffer **buffer)
     return false;
   }
   // With forward error correction opusdec keeps one packet, also when its stream begins anew: all
-  // that comes then would be that much late.
-  const bool begins = is_discont_ || GST_BUFFER_FLAG_IS_SET(*buffer, GST_BUFFER_FLAG_DISCONT);
+  // that comes then would be that much late. A lost packet is no such beginning.
+  const bool begins = is_discont_ || GST_BUFFER_FLAG_IS_SET(*buffer, GST_BUFFER_FLAG_RESYNC);
   if (begins && has_decoded_ && settings_.kind == MediaKind::Audio && !build())
     return false;
   if (needs_key_ && is_delta(*buffer)) {

@@ -183,7 +183,8 @@ GstPadProbeReturn ReceiveOutput::on_data(GstPad *, GstPadProbeInfo *info, gpoint
     self->keep_order(info);
     if (self->is_discont_.exchange(false)) {
       GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
-      GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+      // RESYNC tells the beginning of another stream from what follows a lost packet.
+      GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT | GST_BUFFER_FLAG_RESYNC);
       GST_PAD_PROBE_INFO_DATA(info) = buffer;
     }
   }
