@@ -16,7 +16,6 @@
 #include "graph_snapshot.h"
 #include "gst/streamlib/gstslgraph_private.h"
 #include "gst/support/ownership.h"
-#include "quark_table.h"
 
 using streamlib::support::adopt_object;
 using streamlib::support::CStr;
@@ -307,7 +306,6 @@ extern "C" void gst_plugin_slcore_register(void);
 void initialise()
 {
   static const bool done = [] {
-    fuzz::grow_quark_table();
     gst_init(nullptr, nullptr);
     // Of GLib and GStreamer: nothing may be used wrongly. By a signal that keeps the input.
     g_log_set_default_handler(
