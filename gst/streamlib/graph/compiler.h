@@ -148,6 +148,8 @@ private:
     std::vector<std::unique_ptr<Input>> inputs;
     std::vector<std::pair<Output *, BranchPtr>> branches;
     bool was_flushed = false;
+    // What it pushes waits until it has ended.
+    std::vector<std::unique_ptr<StandStill>> held = {};
   };
   std::vector<Old> old_;
   // On the new elements of sources, until these are linked.

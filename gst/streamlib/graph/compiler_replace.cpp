@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Exchanges the element of a node while the stream goes on: what comes meanwhile waits in the new
 // element's links until the old one has given out what it had.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 
@@ -53,12 +54,6 @@ GstPadProbeReturn swallow_end(GstPad *, GstPadProbeInfo *info, gpointer data)
     return GST_PAD_PROBE_OK;
   (*static_cast<SeenPtr *>(data))->store(true);
   return GST_PAD_PROBE_DROP;
-}
-
-GstPadProbeReturn stand_still(GstPad *, GstPadProbeInfo *, gpointer data)
-{
-  (*static_cast<SeenPtr *>(data))->store(true);
-  return GST_PAD_PROBE_OK;
 }
 
 bool wait_for_all(Worker &worker, const std::vector<SeenPtr> &flags, int64_t limit)
@@ -271,44 +266,34 @@ void Compiler::drain(Node &node, ProbeList &probes)
 // stopped.
 void Compiler::exchange_outputs(Node &node, GstElement *to)
 {
-  struct Stopped {
-    GObjectPtr<GstPad> pad;
-    gulong probe;
-    GObjectPtr<GstPad> sink;
-  };
-  auto stopped = std::make_shared<std::vector<Stopped>>();
-  std::vector<SeenPtr> flags;
+  std::vector<std::pair<GObjectPtr<GstPad>, GObjectPtr<GstPad>>> parted;
+  auto &held = old_.back().held;
   for (const auto &output : node.outputs) {
     GstPad *sink = fanout_sink(output->fanout.get());
     const auto pad = adopt_object(gst_pad_get_peer(sink));
     if (!pad)
       continue;
-    gulong probe = 0;
-    if (host_.level >= GST_STATE_PAUSED) {
-      auto flag = std::make_shared<std::atomic<bool>>(false);
-      flags.push_back(flag);
-      constexpr auto kBlock = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM |
-                                                           GST_PAD_PROBE_TYPE_IDLE);
-      probe = gst_pad_add_probe(pad.get(), kBlock, stand_still, new SeenPtr(flag), forget_seen);
-    }
-    stopped->push_back({pad, probe, share_object(sink)});
+    if (host_.level >= GST_STATE_PAUSED)
+      held.push_back(std::make_unique<StandStill>(pad.get()));
+    parted.emplace_back(pad, share_object(sink));
   }
-  wait_for_all(*host_.worker, flags, kBlockLimit);
-  for (const Stopped &item : *stopped)
-    gst_pad_unlink(item.pad.get(), item.sink.get());
+  const int64_t until = g_get_monotonic_time() + kBlockLimit;
+  for (const auto &stand : held)
+    stand->wait(std::max<int64_t>(0, until - g_get_monotonic_time()) * GST_USECOND);
+  for (const auto &[pad, sink] : parted)
+    gst_pad_unlink(pad.get(), sink.get());
   for (const auto &output : node.outputs) {
     GstPad *sink = fanout_sink(output->fanout.get());
     if (const auto pad = pad_for(to, *output))
       gst_pad_link_full(pad.get(), sink, GST_PAD_LINK_CHECK_HIERARCHY);
   }
-  undo([stopped] {
-    for (const Stopped &item : *stopped) {
-      if (const auto pad = adopt_object(gst_pad_get_peer(item.sink.get())))
-        gst_pad_unlink(pad.get(), item.sink.get());
-      gst_pad_link_full(item.pad.get(), item.sink.get(), GST_PAD_LINK_CHECK_HIERARCHY);
-      if (item.probe != 0)
-        gst_pad_remove_probe(item.pad.get(), item.probe);
+  undo([this, parted] {
+    for (const auto &[pad, sink] : parted) {
+      if (const auto other = adopt_object(gst_pad_get_peer(sink.get())))
+        gst_pad_unlink(other.get(), sink.get());
+      gst_pad_link_full(pad.get(), sink.get(), GST_PAD_LINK_CHECK_HIERARCHY);
     }
+    old_.back().held.clear();
   });
 }
 

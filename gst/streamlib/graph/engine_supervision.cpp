@@ -173,6 +173,26 @@ void Engine::check_alive()
                       (nullptr));
 }
 
+namespace {
+
+// Of the same name, or the first one.
+Output *output_for(const Node &source, const std::string &pad)
+{
+  Output *same = source.output(pad);
+  return same != nullptr || source.outputs.empty() ? same : source.outputs.front().get();
+}
+
+// As it was, where the consumer does not let its stream go.
+bool let_go(const Output &output, const BranchPtr &branch)
+{
+  if (detach_branch(output.fanout.get(), branch, GST_SECOND))
+    return true;
+  attach_branch(output.fanout.get(), branch);
+  return false;
+}
+
+}  // namespace
+
 // The links into the node forget the failure with it, and are linked anew, so that the stream's
 // beginning comes again.
 bool Engine::cycle(Node &node)
@@ -181,11 +201,8 @@ bool Engine::cycle(Node &node)
   for (const auto &wire : running_.wires) {
     if (wire->to != &node || !wire->branch)
       continue;
-    GstSlFanout *fanout = wire->output->fanout.get();
-    if (!detach_branch(fanout, wire->branch, GST_SECOND)) {
-      attach_branch(fanout, wire->branch);
+    if (!let_go(*wire->output, wire->branch))
       return false;
-    }
     gst_pad_unlink(wire->branch->pad.get(), wire->input->entry.get());
   }
   for (const auto &port : running_.ports) {
@@ -289,15 +306,9 @@ void Engine::move_consumers(Node &node, Node &source)
   for (const auto &wire : running_.wires) {
     if (wire->from != &node)
       continue;
-    Output *next = source.output(wire->spec.from.pad);
-    if (next == nullptr && !source.outputs.empty())
-      next = source.outputs.front().get();
-    if (next == nullptr || next == wire->output)
+    Output *next = output_for(source, wire->spec.from.pad);
+    if (next == nullptr || next == wire->output || !let_go(*wire->output, wire->branch))
       continue;
-    if (!detach_branch(wire->output->fanout.get(), wire->branch, GST_SECOND)) {
-      attach_branch(wire->output->fanout.get(), wire->branch);
-      continue;
-    }
     finish_branch(wire->output->fanout.get(), wire->branch);
     wire->output = next;
     wire->branch = add_branch(next->fanout.get());
@@ -308,15 +319,9 @@ void Engine::move_consumers(Node &node, Node &source)
   for (const auto &port : running_.ports) {
     if (!port->branch || port->spec.pad.node != node.spec.id)
       continue;
-    Output *next = source.output(port->spec.pad.pad);
-    if (next == nullptr && !source.outputs.empty())
-      next = source.outputs.front().get();
-    if (next == nullptr || next == port->output)
+    Output *next = output_for(source, port->spec.pad.pad);
+    if (next == nullptr || next == port->output || !let_go(*port->output, port->branch))
       continue;
-    if (!detach_branch(port->output->fanout.get(), port->branch, GST_SECOND)) {
-      attach_branch(port->output->fanout.get(), port->branch);
-      continue;
-    }
     const BranchPtr old = std::exchange(port->branch, add_branch(next->fanout.get()));
     port->aim(port->target());
     finish_branch(port->output->fanout.get(), old);
