@@ -279,6 +279,7 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
     co_return failure_of(opened.take_error());
   if (is_stopped_)
     co_return stopped();
+  owner_.noted(GST_LEVEL_LOG, "its description:\n" + opened->sdp);
   if (asks_server)
     for (const std::string &note : opened->notes)
       warn("Of the servers that the Link fields name, " + note + ".");
@@ -293,16 +294,12 @@ Task<ConnectionResult<Negotiated>> Connection::negotiate()
                              begun.error().text, begun.error().debug);
   }
   auto parsed = parse_description(opened->sdp, SdpType::Answer);
-  if (!parsed) {
-    owner_.noted(GST_LEVEL_LOG, "its description:\n" + opened->sdp);
+  if (!parsed)
     co_return sdp_failure("answer", parsed.error());
-  }
   auto negotiated = accept_answer(described_, *parsed);
-  if (!negotiated) {
-    owner_.noted(GST_LEVEL_LOG, "its description:\n" + opened->sdp);
+  if (!negotiated)
     co_return sdp_failure("answer", negotiated.error());
-  }
-  note_answer(opened->sdp, *negotiated);
+  note_agreement(*negotiated);
   co_return std::move(*negotiated);
 }
 
@@ -329,7 +326,7 @@ Task<ConnectionResult<Negotiated>> Connection::answer_offer(const Opened *opened
     co_return sdp_failure("offer", answer.error());
   described_ = std::move(answer->description);
   is_described_ = true;
-  note_answer(opened->sdp, answer->negotiated);
+  note_agreement(answer->negotiated);
   signalling_.set_fragment(fragment_of(described_));
   auto answered =
       co_await signalling_.answer(write_description(described_)).under(cancellable_.get());

@@ -93,7 +93,7 @@ private:
   support::Task<RestartOutcome> exchange_restart();
   // connection_log.cpp
   void note_offer();
-  void note_answer(const std::string &sdp, const Negotiated &negotiated);
+  void note_agreement(const Negotiated &negotiated);
   void note_connected(const char *how);
   // connection_liveness.cpp
   std::optional<ConnectionFailure> silence() const;

@@ -45,7 +45,7 @@ void Connection::note_offer()
   owner_.noted(GST_LEVEL_LOG, "our description:\n" + write_description(described_));
 }
 
-void Connection::note_answer(const std::string &sdp, const Negotiated &negotiated)
+void Connection::note_agreement(const Negotiated &negotiated)
 {
   std::string media;
   for (const NegotiatedMedia &agreed : negotiated.media) {
@@ -58,7 +58,6 @@ void Connection::note_answer(const std::string &sdp, const Negotiated &negotiate
                                    std::to_string(negotiated.remote.candidates.size()) +
                                    " addresses of the peer; the server " +
                                    (signalling_.can_trickle() ? "takes" : "takes no") + " PATCH");
-  owner_.noted(GST_LEVEL_LOG, "its description:\n" + sdp);
 }
 
 void Connection::note_connected(const char *how)

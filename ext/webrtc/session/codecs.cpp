@@ -30,7 +30,7 @@ constexpr std::array<CodecFacts, 4> kCodecs = {{
      "rtpopusdepay"},
 }};
 
-constexpr const char *kPreferredProfiles = "video/x-h264, profile=(string)constrained-baseline";
+constexpr const char *kPreferredProfile = "video/x-h264, profile=(string)constrained-baseline";
 
 std::string media_type(const CodecFacts &codec)
 {
@@ -91,7 +91,7 @@ MiniPtr<GstCaps> possible_input_caps(MediaKind kind)
             ", layout=(string)interleaved, rate=(int)48000, channels=(int)[ 1, 2 ]; audio/x-raw"));
   // And the profile that all peers play, for encoders that would choose another one.
   if (kind == MediaKind::Video)
-    gst_caps_append(caps.get(), gst_caps_from_string(kPreferredProfiles));
+    gst_caps_append(caps.get(), gst_caps_from_string(kPreferredProfile));
   for (const CodecFacts &codec : kCodecs)
     if (codec.kind == kind)
       gst_caps_append(caps.get(), gst_caps_new_empty_simple(media_type(codec).c_str()));
